@@ -1,0 +1,28 @@
+"""Evaluation's part of the settings."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from bundle.settings import SettingsPart
+
+
+class EvaluationSettings(SettingsPart):
+    """How candidates are compared."""
+
+    questions: int = Field(default=60, ge=1)
+    """How many held-out records are asked, drawn by the seed; all of them where there are fewer."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draw and of each answer's sampling."""
+    temperature: float = Field(default=0.3, ge=0)
+    """Sampling temperature of the answers; 0 is greedy."""
+    top_p: float = Field(default=0.9, gt=0, le=1)
+    """Nucleus sampling: the share of probability that is kept."""
+    repeat_penalty: float = Field(default=1.1, gt=0)
+    """Penalty on tokens of the last 64; 1 is none."""
+    max_tokens: int = Field(default=512, ge=1)
+    """Longest answer, in tokens."""
+    concurrency: int = Field(default=4, ge=1)
+    """How many questions are under way at once."""
+    examples: int = Field(default=5, ge=0)
+    """How many answers of each candidate are printed in full in the report."""
