@@ -66,7 +66,15 @@ def installed_version() -> str:
 
 def pip(*arguments: str) -> None:
     """Run pip in this interpreter's environment, under the project's constraints."""
-    command = [sys.executable, "-m", "pip", *arguments, "--disable-pip-version-check", "-c", str(ROOT / "constraints.txt")]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        *arguments,
+        "--disable-pip-version-check",
+        "-c",
+        str(ROOT / "constraints.txt"),
+    ]
     environment = {**os.environ, "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1)}
     if subprocess.run(command, env=environment, check=False).returncode:
         sys.exit(f"llama.cpp could not be installed; what pip said is above (command: {' '.join(command)})")
@@ -97,7 +105,16 @@ def install_converter(version: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
         folder = Path(temporary)
-        pip("download", "--quiet", "--no-deps", "--no-binary", "llama-cpp-python", "-d", str(folder), f"llama-cpp-python=={version}")
+        pip(
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--no-binary",
+            "llama-cpp-python",
+            "-d",
+            str(folder),
+            f"llama-cpp-python=={version}",
+        )
         source = next(folder.glob("llama_cpp_python-*.tar.gz"))
         with tarfile.open(source) as archive:
             prefix = f"{source.name.removesuffix('.tar.gz')}/vendor/llama.cpp/"

