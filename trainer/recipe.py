@@ -1,0 +1,124 @@
+"""Recipes: how to train, as data.
+
+A recipe is a TOML file; the ones that ship lie in `trainer/recipes/`, each with the command that runs it in its
+header. A user's own recipe names the one it inherits from and gives only what it changes. Knows nothing about torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from bundle.errors import RecipeError
+from bundle.settings import SettingsPart
+from trainer.settings import TrainerSettings
+
+SHIPPED = Path(__file__).parent / "recipes"
+
+
+class Recipe(SettingsPart):
+    """Every value of a training run."""
+
+    description: str
+    """What the recipe is for, in one line."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Number format of the base model; `auto`: bfloat16 where the device has it, float16 on other cards, or float32."""
+    quantise_base: Literal["none", "nf4"] = "none"
+    """`nf4` holds the frozen base in 4 bits, with double quantisation (QLoRA, Dettmers et al. 2023)."""
+    rank: int = Field(default=16, ge=1)
+    """Rank of the LoRA matrices (Hu et al. 2021)."""
+    alpha: float = Field(default=16, gt=0)
+    """LoRA's scale is alpha / rank."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout before the LoRA matrices."""
+    target_modules: tuple[str, ...] | Literal["all-linear"] = "all-linear"
+    """Names of the linear layers that get an adapter."""
+    learning_rate: float = Field(default=2e-4, gt=0)
+    """Peak learning rate."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls after the warm-up, over the steps or the time budget, whichever is used up first."""
+    warmup_steps: int = Field(default=0, ge=0)
+    """Steps in which the learning rate rises to its peak."""
+    max_steps: int | None = Field(default=None, ge=1)
+    """Stop after so many optimiser steps; empty for as many as `epochs` gives."""
+    epochs: float = Field(default=1.0, gt=0)
+    """Passes over the records, if neither steps nor time stop the run before."""
+    time_budget: float | None = Field(default=None, gt=0)
+    """Stop after so many seconds of training."""
+    batch_size: int = Field(default=4, ge=1)
+    """Records a forward pass."""
+    gradient_accumulation: int = Field(default=1, ge=1)
+    """Forward passes an optimiser step."""
+    sequence_length: int = Field(default=2048, ge=16)
+    """Longest prompt plus answer, in tokens; a longer record is left out, since an answer cut short never ends."""
+    optimiser: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit"] = "adamw_torch"
+    """AdamW, fused or with 8-bit states (bitsandbytes)."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """AdamW's weight decay."""
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    """Gradients are scaled down to this norm."""
+    gradient_checkpointing: bool = False
+    """Trades time for memory: activations are computed again in the backward pass."""
+    held_out_records: int = Field(default=32, ge=0)
+    """Held-out records whose loss is measured before and after training."""
+    logging_steps: int = Field(default=1, ge=1)
+    """Optimiser steps between two lines of the log."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the records' order and of the adapter's first values."""
+
+
+def load_recipe(settings: TrainerSettings, project: Path | None = None) -> Recipe:
+    """The recipe of a project, with what the project changes in it.
+
+    `settings.recipe` is a shipped recipe's name or a file, relative to the folder `project`.
+
+    Raises:
+        RecipeError: there is no such recipe, or a value in it can't be used; one line names the file and the key.
+    """
+    path = _find(settings.recipe, project or Path.cwd())
+    values = _inherit(path, seen=())
+    for name in ("max_steps", "time_budget", "seed"):
+        if (value := getattr(settings, name)) is not None:
+            values[name] = value
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else ""
+        if first["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(key, Recipe.model_fields, n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else "; see the shipped recipes"
+            raise RecipeError(f"{path}: a recipe has no `{key}`{hint}") from None
+        raise RecipeError(f"{path}: `{key}`: {first['msg']}") from None
+
+
+def _find(name: str, project: Path) -> Path:
+    if name.endswith(".toml"):
+        path = project / name
+        if not path.is_file():
+            raise RecipeError(f"{path}: no such recipe file; set `trainer.recipe` to a file or a shipped recipe's name")
+        return path
+    shipped = sorted(path.stem for path in SHIPPED.glob("*.toml"))
+    if name not in shipped:
+        near = difflib.get_close_matches(name, shipped, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"the shipped ones are {', '.join(shipped)}"
+        raise RecipeError(f"trainer.recipe: no recipe is called {name!r}; {hint}")
+    return SHIPPED / f"{name}.toml"
+
+
+def _inherit(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """The values of a recipe file over those of the recipe that it inherits from."""
+    if path in seen:
+        raise RecipeError(f"{path}: inherits from itself; remove the `inherits` line of one of the files")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not valid TOML: {error}") from None
+    parent = values.pop("inherits", None)
+    if parent is None:
+        return values
+    return _inherit(_find(str(parent), path.parent), (*seen, path)) | values
