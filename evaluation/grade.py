@@ -1,0 +1,68 @@
+"""What is measured on each answer of an interview, and the series that the metrics are taken from.
+
+Knows nothing about intervals, about other candidates or about how a report looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bundle.records import Record
+from evaluation.bootstrap import Series
+from evaluation.endpoint import Answer, Loss
+from evaluation.interview import Interview
+from evaluation.measures.code import CodeMeasures, measure_code
+from evaluation.measures.text import repetition
+from symbols.table import SymbolTable
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One answer with all that was measured on it."""
+
+    answer: Answer
+    loss: Loss
+    code: CodeMeasures
+    ends_by_itself: bool
+    repetition: float
+
+    @property
+    def remarks(self) -> str:
+        """What was measured, for a reader of the answer."""
+        checks = {
+            "no python block": not self.code.python_block,
+            "invalid Python": self.code.python_block and not self.code.valid_python,
+            f"unknown: {', '.join(self.code.unknown)}": bool(self.code.unknown),
+            "does not use the symbol": self.code.valid_python and not self.code.uses_symbol,
+            "cut off": not self.ends_by_itself,
+        }
+        return ", ".join([f"{self.answer.tokens} tokens", *(text for text, holds in checks.items() if holds)])
+
+
+def grade(questions: Sequence[Record], spoken: Interview, table: SymbolTable) -> list[Graded]:
+    """Measure each answer of an interview; the lists run along the questions."""
+    return [
+        Graded(
+            answer,
+            loss,
+            measure_code(answer.text, record.provenance.symbol, table),
+            answer.finish_reason == "stop",
+            repetition(answer.text),
+        )
+        for record, answer, loss in zip(questions, spoken.answers, spoken.losses, strict=True)
+    ]
+
+
+def series(graded: Sequence[Graded]) -> dict[str, Series]:
+    """What was measured on each question, by the names of the metrics."""
+    return {
+        "loss": Series([one.loss.total for one in graded], [one.loss.tokens for one in graded]),
+        "python_block": Series.of([one.code.python_block for one in graded]),
+        "valid_python": Series.of([one.code.valid_python for one in graded]),
+        "existing_symbols": Series.of([one.code.existing_symbols for one in graded]),
+        "uses_symbol": Series.of([one.code.uses_symbol for one in graded]),
+        "ends_by_itself": Series.of([one.ends_by_itself for one in graded]),
+        "repetition": Series.of([one.repetition for one in graded]),
+        "tokens": Series.of([one.answer.tokens for one in graded]),
+    }

@@ -1,0 +1,115 @@
+"""The metrics of the report: their names, how they are shown, which way is better, what they mean.
+
+Knows nothing about how they are measured or laid out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One row of the report."""
+
+    name: str
+    """Its key in report.json."""
+    title: str
+    """What people read."""
+    group: Literal["quality", "speed", "size"]
+    better: Literal["higher", "lower", ""]
+    """Which way is better; empty for what is neither."""
+    meaning: str
+    """How it is measured, in one sentence."""
+    unit: str = ""
+    """`%` for a share, which is kept as a number from 0 to 1; else the unit of the value itself."""
+    digits: int = 0
+    """Digits after the point."""
+
+    def number(self, value: float, *, signed: bool = False) -> str:
+        """A value as it is shown, without its unit."""
+        return format(value * (100 if self.unit == "%" else 1), f"{'+' if signed else ''}z.{self.digits}f")
+
+    def with_unit(self, number: str) -> str:
+        """A shown number with its unit."""
+        return f"{number} {self.unit}".rstrip()
+
+    def best(self, means: Mapping[str, float]) -> str:
+        """The name of whoever has the best value as shown; empty where two share it or none is better."""
+        if not self.better or len(means) < 2:
+            return ""
+        shown = {name: float(self.number(mean)) for name, mean in means.items()}
+        top = (max if self.better == "higher" else min)(shown.values())
+        holders = [name for name, value in shown.items() if value == top]
+        return holders[0] if len(holders) == 1 else ""
+
+    def is_gain(self, difference: float) -> bool:
+        """Whether a difference goes the better way."""
+        return difference > 0 if self.better == "higher" else difference < 0
+
+
+METRICS = (
+    Metric(
+        "loss",
+        "held-out loss",
+        "quality",
+        "lower",
+        "mean negative log-likelihood of the reference answers given their questions, in nats a token of the "
+        "candidate's own tokenizer, the end of the turn included",
+        digits=2,
+    ),
+    Metric("python_block", "has a python block", "quality", "higher", "share of answers with a python block", "%"),
+    Metric(
+        "valid_python",
+        "valid Python",
+        "quality",
+        "higher",
+        "share of answers with a python block whose python blocks all parse; no block counts as invalid",
+        "%",
+    ),
+    Metric(
+        "existing_symbols",
+        "existing symbols",
+        "quality",
+        "higher",
+        "share of answers whose code is valid and names only imports, attributes and keyword arguments that exist",
+        "%",
+    ),
+    Metric(
+        "uses_symbol",
+        "uses the symbol",
+        "quality",
+        "higher",
+        "share of answers whose code is valid and uses the symbol asked about, by the last part of its name",
+        "%",
+    ),
+    Metric(
+        "ends_by_itself",
+        "ends by itself",
+        "quality",
+        "higher",
+        "share of answers that ended before the bound on tokens cut them off",
+        "%",
+    ),
+    Metric(
+        "repetition",
+        "repetition",
+        "quality",
+        "lower",
+        "mean share of runs of four words that occurred before in the same answer",
+        "%",
+    ),
+    Metric("tokens", "tokens an answer", "speed", "", "mean length of an answer, in tokens"),
+    Metric(
+        "tokens_per_second",
+        "tokens a second",
+        "speed",
+        "higher",
+        "tokens of all answers over the wall time of all answers, several under way at once; one measurement",
+    ),
+    Metric("seconds", "seconds in all", "speed", "lower", "wall time of all answers; one measurement", "s"),
+    Metric("megabytes", "size", "size", "lower", "size of the model file, in millions of bytes", "MB"),
+)
+"""Every metric of the report, in the order of its rows."""

@@ -1,0 +1,210 @@
+"""The report: each candidate's metrics with 95 % intervals, and what the second candidate changes against the first.
+
+It is report.json, and a table for the terminal. Knows nothing about answers or endpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bundle.errors import EvaluationError
+from evaluation.bootstrap import Series, draw_again, interval
+from evaluation.escape import one_line
+from evaluation.metric import METRICS, Metric
+
+REPORT = "report.json"
+_SUMMED_UP = ("loss", "valid_python", "ends_by_itself")
+LEGEND = (
+    "In brackets: 95 % intervals (paired bootstrap over the questions); a value without one was measured once, or all "
+    "answers were alike. A difference whose interval holds 0 may be chance."
+)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Estimate(_Part):
+    """A metric of one candidate; a share is a number from 0 to 1."""
+
+    mean: float
+    low: float
+    """Lower end of the 95 % interval; the mean itself for a single measurement."""
+    high: float
+    """Upper end of the 95 % interval; the mean itself for a single measurement."""
+
+
+class Difference(_Part):
+    """How much a metric of the second candidate is above that of the first."""
+
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+
+class Report(_Part):
+    """All that report.json says."""
+
+    candidates: dict[str, dict[str, Estimate]]
+    """Candidate → metric → estimate."""
+    pairs: dict[str, Difference]
+    """Metric → difference between the second candidate of `order` and the first; empty for one candidate."""
+    order: list[str]
+    """The candidates as they were given; the first is the one that is compared against."""
+    models: dict[str, str]
+    """Candidate → its model's name and quantisation."""
+    questions: int
+    """How many held-out records were asked."""
+    held_out: int
+    """How many there were to draw from."""
+    seed: int
+    """Seed of the draw, of the bootstrap, and with a question's position added of each answer."""
+    sampling: dict[str, int | float]
+    """The sampling fields of each request."""
+    concurrency: int
+    """How many questions were under way at once."""
+    seconds: float
+    """Wall time of the whole evaluation."""
+    dataset_digest: str
+    """SHA-256 of the held-out split."""
+    template_digest: str
+    """SHA-256 of the prompt template of the scored texts."""
+
+    @property
+    def pair_title(self) -> str:
+        """What the differences are, e.g. `tuned − base`; empty where there are none."""
+        return f"{self.order[1]} − {self.order[0]}" if self.pairs else ""
+
+    def means(self, metric: Metric) -> dict[str, float]:
+        """A metric's mean by candidate, without those that lack it, in the candidates' order."""
+        have = {name: self.candidates[name].get(metric.name) for name in self.order}
+        return {name: estimate.mean for name, estimate in have.items() if estimate}
+
+    def rows(self) -> list[tuple[Metric, list[str], str]]:
+        """The table: metric, a shown value for each candidate in order, the shown difference."""
+        return [
+            (
+                metric,
+                [_show(metric, self.candidates[name].get(metric.name)) for name in self.order],
+                _show_difference(metric, self.pairs.get(metric.name)),
+            )
+            for metric in METRICS
+            if self.means(metric)
+        ]
+
+
+def estimate(
+    series: Mapping[str, Mapping[str, Series]], single: Mapping[str, Mapping[str, float]], count: int, seed: int
+) -> tuple[dict[str, dict[str, Estimate]], dict[str, Difference]]:
+    """The `candidates` and the `pairs` of a report, from measures a question.
+
+    `series` holds candidate → metric → one value for each of `count` questions, `single` candidate → metric → one
+    measurement. Both are in the candidates' order and hold the same candidates.
+    """
+    draws = draw_again(count, seed)
+    samples = {
+        name: {metric: values.resampled(draws) for metric, values in metrics.items()}
+        for name, metrics in series.items()
+    }
+    candidates: dict[str, dict[str, Estimate]] = {}
+    for name, metrics in series.items():
+        candidates[name] = {
+            metric: Estimate(mean=value, low=value, high=value) for metric, value in single[name].items()
+        }
+        for metric, values in metrics.items():
+            low, high = interval(samples[name][metric])
+            candidates[name][metric] = Estimate(mean=values.mean, low=low, high=high)
+    pairs: dict[str, Difference] = {}
+    if len(series) > 1:
+        first, second = list(series)[:2]
+        for metric in series[first]:
+            differences = [b - a for a, b in zip(samples[first][metric], samples[second][metric], strict=True)]
+            low, high = interval(differences)
+            mean = series[second][metric].mean - series[first][metric].mean
+            pairs[metric] = Difference(difference=mean, low=low, high=high)
+    return candidates, pairs
+
+
+def load_report(path: Path) -> Report:
+    """Read report.json, or the one in a folder.
+
+    Raises:
+        EvaluationError: there is none, or it can't be read.
+    """
+    path = path / REPORT if path.is_dir() else path
+    if not path.is_file():
+        raise EvaluationError(f"{path}: no report here; run `boffin evaluate` first")
+    try:
+        report = Report.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "its start"
+        raise EvaluationError(f"{path}: damaged at {where} ({first['msg']}); run `boffin evaluate` anew") from None
+    if sorted(report.order) != sorted(report.candidates) or len(report.order) < 1 + bool(report.pairs):
+        raise EvaluationError(f"{path}: damaged at order (not the candidates' names); run `boffin evaluate` anew")
+    return report
+
+
+def print_table(report_path: Path, console: Console | None = None) -> None:
+    """Print a report's table on the terminal; the better value is green and marked with a star.
+
+    Raises:
+        EvaluationError: there is no report, or it can't be read.
+    """
+    report = load_report(report_path)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    table.add_column("")
+    for name in report.order:
+        table.add_column(Text(one_line(name)), justify="right")
+    if report.pairs:
+        table.add_column(Text(one_line(report.pair_title)), justify="right")
+    rows = report.rows()
+    for position, (metric, values, difference) in enumerate(rows):
+        best = metric.best(report.means(metric))
+        cells = [
+            Text(f"{value}*", style="bold green") if name == best else Text(f"{value} ")
+            for name, value in zip(report.order, values, strict=True)
+        ]
+        ends_group = position + 1 < len(rows) and rows[position + 1][0].group != metric.group
+        table.add_row(metric.title, *cells, *([Text(difference)] if report.pairs else []), end_section=ends_group)
+    console = console or Console()
+    console.print(table)
+    console.print(Text(f"{report.questions} held-out questions. * is the better value. {LEGEND}", style="dim"))
+
+
+def summary(report: Report) -> str:
+    """The first two candidates in one line, e.g. `held-out loss 1.44 → 0.99, valid Python 78 → 97 %`."""
+    parts = []
+    for metric in METRICS:
+        means = list(report.means(metric).values())[:2]
+        if metric.name in _SUMMED_UP and means:
+            parts.append(f"{metric.title} {metric.with_unit(' → '.join(map(metric.number, means)))}")
+    return ", ".join(parts)
+
+
+def _show(metric: Metric, value: Estimate | None) -> str:
+    if value is None:
+        return "–"
+    shown = metric.with_unit(metric.number(value.mean))
+    if value.low == value.high == value.mean:
+        return shown
+    return f"{shown} ({metric.number(value.low)}–{metric.number(value.high)})"
+
+
+def _show_difference(metric: Metric, value: Difference | None) -> str:
+    if value is None:
+        return ""
+    low, high = metric.number(value.low, signed=True), metric.number(value.high, signed=True)
+    return f"{metric.number(value.difference, signed=True)} ({low}, {high})"
