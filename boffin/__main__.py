@@ -1,0 +1,5 @@
+"""`python -m boffin`."""
+
+from boffin.cli import main
+
+main()

@@ -1,0 +1,182 @@
+"""The command line. Each command imports what it needs inside itself, so that `--help` starts at once.
+
+A user's mistake is one line on standard error and exit code 1; Ctrl+C is exit code 130.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="boffin",
+    help="Turns the documentation of Python libraries into a small expert that answers in your terminal, offline.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Folder = Annotated[Path, typer.Option("-C", "--directory", help="The project's folder.", metavar="DIR")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting, e.g. --set trainer.time_budget=60.", metavar="KEY=VALUE")
+]
+Force = Annotated[bool, typer.Option("--force", help="Run it even if nothing has changed.")]
+Bundle = Annotated[
+    Path | None, typer.Option("--bundle", help="A bundle to serve, instead of the project's.", metavar="DIR")
+]
+Url = Annotated[str, typer.Option("--url", help="An endpoint that is running already.", metavar="URL")]
+
+HERE = Path()
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where the project is to lie.", metavar="[DIR]")] = HERE,
+    template: Annotated[
+        str, typer.Option("--template", help="pocket (any CPU), mac (Apple silicon) or workstation (one GPU).")
+    ] = "pocket",
+) -> None:
+    """Write a commented boffin.toml."""
+    from boffin.init import write_project
+
+    path = write_project(folder, template)
+    typer.echo(f"Wrote {path}. Look it through, then run `boffin build{_in(folder)}`.")
+
+
+@app.command()
+def curate(folder: Folder = HERE, assignments: Assignments = None, force: Force = False) -> None:
+    """Turn the documentation into a dataset."""
+    _run(folder, assignments, ["dataset"], "curate" if force else "")
+
+
+@app.command()
+def train(folder: Folder = HERE, assignments: Assignments = None, force: Force = False) -> None:
+    """Fine-tune the base model on the dataset."""
+    _run(folder, assignments, ["base", "adapter"], "train" if force else "")
+
+
+@app.command()
+def convert(folder: Folder = HERE, assignments: Assignments = None, force: Force = False) -> None:
+    """Merge, convert to GGUF, quantise and seal the bundle."""
+    _run(folder, assignments, ["base", "base-bundle", "bundle"], "convert" if force else "")
+
+
+@app.command()
+def evaluate(folder: Folder = HERE, assignments: Assignments = None, force: Force = False) -> None:
+    """Compare the tuned model with its base, through the endpoint."""
+    _run(folder, assignments, ["report"], "evaluate" if force else "")
+
+
+@app.command()
+def build(
+    folder: Folder = HERE,
+    assignments: Assignments = None,
+    force: Annotated[str, typer.Option("--force", help="Start again from this stage.", metavar="STAGE")] = "",
+) -> None:
+    """Run every stage that is out of date, in order."""
+    _run(folder, assignments, ["base", "dataset", "adapter", "base-bundle", "bundle", "report"], force)
+
+
+@app.command()
+def chat(folder: Folder = HERE, assignments: Assignments = None, bundle: Bundle = None, url: Url = "") -> None:
+    """Chat with the expert in the terminal."""
+    from boffin.conversation import open_chat
+
+    open_chat(folder, assignments or [], bundle, url)
+
+
+@app.command()
+def ask(
+    question: Annotated[list[str] | None, typer.Argument(help="The question; standard input is added to it.")] = None,
+    folder: Folder = HERE,
+    assignments: Assignments = None,
+    bundle: Bundle = None,
+    url: Url = "",
+) -> None:
+    """Ask one question; the answer goes to standard output."""
+    from boffin.conversation import ask_once
+
+    ask_once(" ".join(question or []), folder, assignments or [], bundle, url)
+
+
+@app.command()
+def serve(
+    folder: Folder = HERE,
+    assignments: Assignments = None,
+    bundle: Bundle = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on; only loopback is taken.")] = "",
+    port: Annotated[int, typer.Option("--port", help="Port to listen on; 0 takes a free one.")] = -1,
+) -> None:
+    """Serve the expert over HTTP, in OpenAI's protocol."""
+    from boffin.conversation import serve_bundle
+
+    flags = [f'appliance.host="{host}"'] if host else []
+    flags += [f"appliance.port={port}"] if port >= 0 else []
+    serve_bundle(folder, [*(assignments or []), *flags], bundle)
+
+
+@app.command()
+def status(
+    folder: Folder = HERE,
+    assignments: Assignments = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts: the paths of everything built.")] = False,
+) -> None:
+    """Show what is built, from what, how old it is, and what is out of date."""
+    from boffin.status import show_status
+
+    show_status(folder, assignments or [], as_json)
+
+
+@app.command()
+def doctor(folder: Folder = HERE, assignments: Assignments = None) -> None:
+    """Check this machine and this project; each line ok, warning or failure, with the remedy."""
+    from boffin.doctor import examine
+
+    raise typer.Exit(examine(folder, assignments or []))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    typer.echo(f"boffin {installed('boffin')}")
+
+
+def _run(folder: Path, assignments: list[str] | None, artefacts: list[str], force: str) -> None:
+    from boffin.run import run_stages
+
+    run_stages(folder, assignments or [], artefacts, force)
+
+
+def _in(folder: Path) -> str:
+    return "" if folder == HERE else f" -C {folder}"
+
+
+def main() -> None:
+    """The console command."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read us has gone; keep the interpreter from complaining about it while it shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:
+        from boffin.failure import one_line
+
+        line = one_line(error)
+        if line is None:
+            raise
+        typer.echo(f"boffin: {line}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Talking with the expert: `boffin serve`, `boffin ask` and `boffin chat`.
+
+`ask` and `chat` join the server that already serves this very bundle, or start one of their own for as long as they
+need it. They reach it over HTTP, as any other client does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from appliance.settings import ApplianceSettings
+from boffin.project import open_project
+from boffin.settings import load_appliance_settings
+from boffin.stages import BUNDLE
+from bundle.errors import SettingsError
+from bundle.manifest import load_manifest
+
+CACHE = Path("~/.cache/boffin")
+"""Where answers are kept for a bundle that comes without a project."""
+MAX_INPUT = 1_000_000
+"""Characters of standard input that are read."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What is to be served, and how."""
+
+    bundle: Path
+    settings: ApplianceSettings
+    cache: Path
+
+
+def find_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) -> Served:
+    """The bundle that was named, or else the project's.
+
+    Raises:
+        BundleError: there is none.
+        SettingsError: the project's settings can't be used.
+    """
+    if bundle is not None:
+        served = Served(bundle.resolve(), load_appliance_settings(assignments), CACHE.expanduser())
+    else:
+        project = open_project(folder, assignments)
+        workspace = project.workspace
+        served = Served(workspace.path(BUNDLE), project.settings.appliance, workspace.path("cache"))
+    load_manifest(served.bundle)
+    return served
+
+
+def serve_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) -> None:
+    """Serve until SIGTERM or Ctrl+C."""
+    from appliance.server import serve
+
+    served = find_bundle(folder, assignments, bundle)
+    # A rebuilt bundle doesn't change under a running server: it keeps the folder that it started with.
+    serve(served.bundle.resolve(), served.settings, served.cache)
+
+
+def ask_once(question: str, folder: Path, assignments: Sequence[str], bundle: Path | None, url: str) -> None:
+    """Stream one answer to standard output; what comes on standard input is added to the question."""
+    from appliance.sanitise import Sanitiser
+
+    from appliance.client import Client, Delta
+
+    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read(MAX_INPUT).strip()
+    content = "\n\n".join(part for part in (question.strip(), piped) if part)
+    if not content:
+        raise SettingsError('nothing was asked; write boffin ask "How do I …?", or pipe a question in')
+    with _endpoint(folder, assignments, bundle, url) as endpoint, Client(endpoint) as client:
+        fit = Sanitiser()
+        text = ""
+        for event in client.chat([{"role": "user", "content": content}], model=client.models()[0]):
+            if isinstance(event, Delta):
+                text = fit.feed(event.text)
+                typer.echo(text, nl=False)
+        if not text.endswith("\n"):
+            typer.echo()
+
+
+def open_chat(folder: Path, assignments: Sequence[str], bundle: Path | None, url: str) -> None:
+    """Open the terminal UI."""
+    from appliance.client import Client
+    from appliance.tui import run
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise SettingsError("boffin chat needs a terminal; use `boffin ask` in scripts")
+    with _endpoint(folder, assignments, bundle, url) as endpoint:
+        with Client(endpoint) as client:
+            model = client.models()[0]
+        run(endpoint, model, model)
+
+
+@contextmanager
+def _endpoint(folder: Path, assignments: Sequence[str], bundle: Path | None, url: str) -> Iterator[str]:
+    """The address of a server: the one that was named, one that runs already, or one that lives as long as this."""
+    from appliance.launch import LocalServer, running_server
+
+    if url:
+        yield url.rstrip("/").removesuffix("/v1")
+        return
+    served = find_bundle(folder, assignments, bundle)
+    if running := running_server(served.bundle, served.settings):
+        yield running
+        return
+    if sys.stderr.isatty():
+        typer.echo("Starting the expert …", err=True)
+    with LocalServer(served.bundle.resolve(), served.settings, served.cache) as server:
+        yield server.url

@@ -1,0 +1,65 @@
+"""Runs stages for a person: progress while they work, a short summary when each is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from boffin.build import Finished, must_run, needed, run_stage
+from boffin.project import Project, open_project
+from boffin.stages import REPORT
+from bundle.stage import TerminalProgress
+
+
+def run_stages(folder: Path, assignments: Sequence[str], artefacts: Sequence[str], force: str) -> None:
+    """Bring `artefacts` up to date, in order; `force` names a stage that runs even if nothing has changed."""
+    project = open_project(folder, assignments)
+    progress = TerminalProgress()
+    began = time.monotonic()
+    finished: list[Finished] = []
+    forced: set[str] = set()
+    with project.workspace.locked():
+        for stage in needed(project, artefacts, force):
+            if not must_run(project, stage, forced, force):
+                typer.echo(f"{stage.name}: up to date")
+                continue
+            typer.echo(f"{stage.name}:")
+            try:
+                finished.append(run_stage(project, stage, progress))
+            finally:
+                progress.end()
+            _summarise(project, finished[-1])
+    if REPORT in artefacts:
+        _show_report(project)
+    if len(finished) > 1:
+        typer.echo(f"Done in {time.monotonic() - began:.0f} s.")
+
+
+def _summarise(project: Project, finished: Finished) -> None:
+    result = finished.result
+    typer.echo(f"  in    {result.came_in}")
+    typer.echo(f"  out   {result.went_out}")
+    for note in result.notes:
+        typer.echo(f"        {note}")
+    typer.echo(f"  took  {finished.seconds:.1f} s")
+    typer.echo(f"  lies  {_shown(project.workspace.path(finished.stage.artefact))}")
+
+
+def _show_report(project: Project) -> None:
+    from evaluation.report import print_table
+
+    report = project.workspace.path(REPORT)
+    typer.echo()
+    print_table(report / "report.json")
+    typer.echo(f"In full, with answers: {_shown(report / 'report.md')}")
+
+
+def _shown(path: Path) -> str:
+    """A path as a person in this folder would type it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,207 @@
+"""The stages: what each reads, what it depends on, and how its room is called.
+
+A room is imported only when its stage runs; what a stage depends on is told without that. Knows nothing about when a
+stage has to run: that is build.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from boffin.base import base_digest, find_base
+from boffin.project import Project
+from bundle.digests import digest_file, digest_files, digest_value
+from bundle.errors import BaseModelError
+from bundle.manifest import MANIFEST, SYMBOLS
+from bundle.records import EVAL, TRAIN
+from bundle.stage import Progress, StageResult
+
+BASE, DATASET, ADAPTER, BASE_BUNDLE, BUNDLE, REPORT = "base", "dataset", "adapter", "base-bundle", "bundle", "report"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the way from documentation to an expert."""
+
+    name: str
+    """What `--force` and the summaries call it."""
+    artefact: str
+    """Its folder in the workspace."""
+    format: int
+    """Raised by hand when the stage's own code would write something else from the same inputs."""
+    reads: tuple[str, ...]
+    """The artefacts that it reads."""
+    depends: Callable[[Project], Any]
+    """What else its result depends on, as a JSON value."""
+    run: Callable[[Project, Path, Progress], StageResult]
+    """Writes the artefact into an empty folder."""
+    content: Callable[[Path], str]
+    """The digest of what other stages read of the artefact."""
+
+    def applies(self, project: Project) -> bool:
+        """Whether the project needs this stage: a base that is a Hugging Face folder already needs no unpacking."""
+        return self.artefact != BASE or project.settings.project.base.startswith("package:") or _is_gguf(project)
+
+
+def _is_gguf(project: Project) -> bool:
+    return project.settings.project.base.endswith(".gguf")
+
+
+def _base_folder(project: Project) -> tuple[Path, str]:
+    """The base model as a Hugging Face folder, and its hub revision."""
+    settings = project.settings.project
+    if STAGES[BASE].applies(project):
+        return project.workspace.path(BASE).resolve(), ""
+    source = find_base(settings.base, settings.revision, project.folder)
+    if source.path.is_file():
+        raise BaseModelError(f"project.base: {source.path} is a file; its name has to end in .gguf")
+    return source.path, source.revision
+
+
+def _base_digest(project: Project) -> str:
+    settings = project.settings.project
+    return base_digest(settings.base, settings.revision, project.folder)
+
+
+def _of_files(*names: str) -> Callable[[Path], str]:
+    return lambda folder: digest_value({name: digest_file(folder / name) for name in names})
+
+
+def _run_base(project: Project, out: Path, progress: Progress) -> StageResult:
+    from trainer.base import materialise_base
+
+    settings = project.settings.project
+    source = find_base(settings.base, settings.revision, project.folder)
+    materialise_base(source.path, out, progress)
+    megabytes = sum(file.stat().st_size for file in out.rglob("*")) / 1e6
+    return StageResult(f"{source.path.name}", f"a Hugging Face folder of {megabytes:,.0f} MB")
+
+
+def _curation_depends(project: Project) -> Any:
+    from curation.fingerprint import fingerprint
+
+    return [project.settings.curation.model_dump(mode="json"), fingerprint(project.settings.curation, project.folder)]
+
+
+def _run_curation(project: Project, out: Path, progress: Progress) -> StageResult:
+    from curation.stage import run
+
+    settings = project.settings.curation
+    sources = [
+        source.model_copy(update={"python": str(project.folder / Path(source.python).expanduser())})
+        if source.python
+        else source
+        for source in settings.sources
+    ]
+    return run(settings.model_copy(update={"sources": tuple(sources)}), out, progress)
+
+
+def _trainer_depends(project: Project) -> Any:
+    from trainer.recipe import load_recipe
+
+    recipe = load_recipe(project.settings.trainer, project.folder)
+    return [recipe.model_dump(mode="json"), project.settings.project.system_prompt, _base_digest(project)]
+
+
+def _run_trainer(project: Project, out: Path, progress: Progress) -> StageResult:
+    from trainer.base import base_template
+    from trainer.recipe import load_recipe
+    from trainer.stage import run
+
+    base, _ = _base_folder(project)
+    template = base_template(base, project.settings.project.system_prompt)
+    recipe = load_recipe(project.settings.trainer, project.folder)
+    return run(recipe, base, project.workspace.path(DATASET).resolve(), template, out, progress)
+
+
+def _convert_depends(project: Project) -> Any:
+    settings = project.settings
+    return [
+        settings.convert.model_dump(mode="json"),
+        settings.project.name,
+        _base_digest(project),
+        _llama_cpp_version(),
+    ]
+
+
+def _llama_cpp_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("llama-cpp-python")
+    except PackageNotFoundError:
+        return ""
+
+
+def _run_convert(project: Project, out: Path, progress: Progress) -> StageResult:
+    from bundle.template import PromptTemplate
+
+    adapter = project.workspace.path(ADAPTER).resolve()
+    template = PromptTemplate.model_validate_json((adapter / "template.json").read_bytes())
+    return _convert(project, project.settings.project.name, adapter, template, out, progress)
+
+
+def _base_bundle_depends(project: Project) -> Any:
+    return [_convert_depends(project), project.settings.project.system_prompt]
+
+
+def _run_base_bundle(project: Project, out: Path, progress: Progress) -> StageResult:
+    from trainer.base import base_template
+
+    base, _ = _base_folder(project)
+    template = base_template(base, project.settings.project.system_prompt)
+    return _convert(project, f"{project.settings.project.name}-base", None, template, out, progress)
+
+
+def _convert(
+    project: Project, name: str, adapter: Path | None, template: Any, out: Path, progress: Progress
+) -> StageResult:
+    from convert.stage import run
+
+    settings = project.settings
+    base, revision = _base_folder(project)
+    dataset = project.workspace.path(DATASET).resolve() if adapter else None
+    return run(settings.convert, name, settings.project.base, revision, base, adapter, template, dataset, out, progress)
+
+
+def _evaluation_depends(project: Project) -> Any:
+    return project.settings.evaluation.model_dump(mode="json")
+
+
+def _run_evaluation(project: Project, out: Path, progress: Progress) -> StageResult:
+    from boffin.candidates import served_candidates
+    from bundle.manifest import load_manifest
+    from evaluation.stage import run
+
+    template = load_manifest(project.workspace.path(BUNDLE)).template
+    with served_candidates(project, {"base": BASE_BUNDLE, "tuned": BUNDLE}, progress) as candidates:
+        dataset = project.workspace.path(DATASET).resolve()
+        return run(project.settings.evaluation, template, candidates, dataset, out, progress)
+
+
+_DATASET_FILES = _of_files(TRAIN, EVAL, SYMBOLS)
+_ADAPTER_FILES = _of_files("adapter_model.safetensors", "adapter_config.json", "template.json")
+
+STAGES = {
+    stage.artefact: stage
+    for stage in (
+        Stage("base", BASE, 1, (), _base_digest, _run_base, lambda folder: digest_value(digest_files(folder))),
+        Stage("curate", DATASET, 1, (), _curation_depends, _run_curation, _DATASET_FILES),
+        Stage("train", ADAPTER, 1, (BASE, DATASET), _trainer_depends, _run_trainer, _ADAPTER_FILES),
+        Stage("convert-base", BASE_BUNDLE, 1, (BASE,), _base_bundle_depends, _run_base_bundle, _of_files(MANIFEST)),
+        Stage("convert", BUNDLE, 1, (BASE, DATASET, ADAPTER), _convert_depends, _run_convert, _of_files(MANIFEST)),
+        Stage(
+            "evaluate",
+            REPORT,
+            1,
+            (DATASET, BASE_BUNDLE, BUNDLE),
+            _evaluation_depends,
+            _run_evaluation,
+            _of_files("report.json"),
+        ),
+    )
+}
+"""All stages by their artefact, in the order in which they run."""
