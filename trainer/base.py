@@ -7,10 +7,8 @@ template from the base's tokenizer. Never touches the network, and knows nothing
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,9 +77,13 @@ def materialise_base(source: Path, out: Path, progress: Progress) -> None:
         raise BaseModelError(f"{source}: can't be read as a model ({_one_line(error)}); {_REMEDY}") from None
     # The weights are plain now; what is left of the quantisation would forbid saving them.
     model.hf_quantizer = None
-    del model.config.quantization_config
-    with _full_disk_as_os_error(out), contextlib.redirect_stderr(io.StringIO()):
-        model.save_pretrained(out)
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            model.save_pretrained(out)
+    except SafetensorError as error:  # how safetensors tells a full disk
+        raise BaseModelError(f"{out}: can't be written ({_one_line(error)}); free some space") from None
     tokenizer.save_pretrained(out)
     write_json(out / ORIGIN, {"licence": header.licence, "source": source.name, "sha256": digest_file(source)})
 
@@ -141,14 +143,3 @@ def _printable(text: str) -> str:
 def _one_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return _printable(lines[0]) if lines else type(error).__name__
-
-
-@contextlib.contextmanager
-def _full_disk_as_os_error(folder: Path) -> Iterator[None]:
-    """safetensors tells a full disk by an exception of its own; raise what everyone else raises."""
-    try:
-        yield
-    except SafetensorError as error:
-        if f"os error {errno.ENOSPC}" in str(error):
-            raise OSError(errno.ENOSPC, "no space left", str(folder)) from None
-        raise
