@@ -1,0 +1,92 @@
+"""reStructuredText in docstrings to plain Markdown, and sentences. Knows nothing about sections or records."""
+
+from __future__ import annotations
+
+import re
+
+_ROLE = re.compile(r":[\w:+-]+:`([^`]+)`")
+_LINK = re.compile(r"`([^`<]+?)\s*<[^`>]+>`_{1,2}")
+_NAMED_LINK = re.compile(r"`([^`]+)`_{1,2}(?!\w)")
+_FOOTNOTE = re.compile(r"\s*\[[\w#*-]+\]_(?!\w)")
+_DIRECTIVE = re.compile(r"^\s*\.\.(\s|$)")
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!cf\.)(?<!vs\.)(?<!resp\.)\s+(?=[A-Z`\"'(\[])"
+)
+
+
+def without_directives(lines: list[str]) -> list[str]:
+    """Lines without `.. directive::` blocks and what is indented below them; notes go with them."""
+    kept: list[str] = []
+    inside: int | None = None
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        if inside is not None and (not line.strip() or indent > inside):
+            continue
+        inside = None
+        if _DIRECTIVE.match(line):
+            inside = indent
+            continue
+        kept.append(line)
+    return kept
+
+
+def to_markdown(text: str) -> str:
+    """One paragraph's markup as Markdown, on one line: roles and literals become code, links their text."""
+    text = " ".join(text.split())
+    text = re.sub(r"``([^`]+)``", r"`\1`", text)
+    text = re.sub(r":math:`([^`]+)`", r"$\1$", text)
+    text = _ROLE.sub(_role_text, text)
+    text = _LINK.sub(r"\1", text)
+    text = _NAMED_LINK.sub(r"\1", text)
+    text = _FOOTNOTE.sub("", text)
+    text = re.sub(r"\\([*_`|\\])", r"\1", text)
+    text = re.sub(r"(?<![\w*`])\*(\w+)\*(?![\w*`])", r"\1", text)
+    text = re.sub(r"\s*\(see [^()]*\)", "", text, flags=re.IGNORECASE)
+    return text.replace(" -- ", " – ").strip()
+
+
+def _role_text(match: re.Match[str]) -> str:
+    text = match.group(1).strip()
+    if "<" in text:
+        text = text.partition("<")[0].strip()
+    if text.startswith("~"):
+        text = text.rpartition(".")[2]
+    return f"`{text.lstrip('!')}`"
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a paragraph on one line."""
+    return [one.strip() for one in _SENTENCE_END.split(text) if one.strip()]
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence, with a full stop; empty for an empty text."""
+    found = sentences(text)
+    return closed(found[0]) if found else ""
+
+
+def closed(sentence: str) -> str:
+    """A sentence that ends with a full stop where it ended with nothing."""
+    sentence = sentence.rstrip(" ,;")
+    return sentence if not sentence or sentence[-1] in ".!?:" else sentence + "."
+
+
+def is_clean(text: str) -> bool:
+    """Whether a sentence reads as prose: whole, balanced, and without left-over markup or prompts."""
+    whole = text.count("`") % 2 == 0
+    text = re.sub(r"`[^`]*`", "`x`", text)
+    return bool(
+        text
+        and whole
+        and text.count("(") == text.count(")")
+        and text.count("[") == text.count("]")
+        and text[-1] in ".!?"
+        and not text.endswith(("e.g.", "i.e."))
+        and not re.search(r"::|>>>|\\|\|\w|:\w+:|\.\. |__|\$|={3}|-{3}|\+-|^\W*$|\b(TODO|FIXME|XXX)\b", text)
+        and not re.search(r"\b(using|with|by|as|is|are|the|an?|of|to|and|or|for|in|like|from|if)\W*$", text)
+        and not re.search(
+            r"\b(following|below|above|as follows|see also|see notes|refer to|for full documentation)\b",
+            text,
+            re.IGNORECASE,
+        )
+    )
