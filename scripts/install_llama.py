@@ -123,7 +123,9 @@ def install_converter(version: str) -> None:
                 for member in archive.getmembers()
                 if member.name.startswith(prefix) and member.name.removeprefix(prefix).split("/")[0] in CONVERTER
             ]
-            archive.extractall(folder, members=wanted, filter="data")
+            # Python before 3.11.4 has no filter against odd paths; only the converter's own members are taken.
+            archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
+            archive.extractall(folder, members=wanted)
         (folder / prefix).rename(target)
     print(f"llama.cpp's converter is in {target}.")
 

@@ -1,4 +1,4 @@
-"""The README's commands are real: make targets exist, boffin's commands and options parse, the example project is valid."""
+"""The README's commands are real: make targets exist, boffin's commands parse, the example project is valid."""
 
 from __future__ import annotations
 

@@ -1,0 +1,23 @@
+"""The header: the expert's name."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Label
+
+from appliance.sanitise import clean_line
+
+
+class ExpertHeader(Horizontal):
+    """One line at the top of the chat."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._expert = clean_line(name, 60)
+
+    def compose(self) -> ComposeResult:
+        """Yield the name and the program's."""
+        yield Label(Content.assemble(("◆ ", "$primary"), Content(self._expert).stylize("bold")), id="expert")
+        yield Label("boffin", id="program")

