@@ -54,7 +54,7 @@ bench-startup: setup ## how long `boffin --help` takes, against Python's own sta
 	@$(BIN)/python benchmarks/startup.py
 
 screenshots: setup ## make the README's picture from the real terminal UI and the demo's expert
-	@$(BIN)/python scripts/screenshots.py -C $(POCKET) --out docs/images
+	@$(BIN)/python scripts/screenshots.py --bundle $(POCKET)/workspace/bundle --question "$(QUESTION)" --out docs/images
 
 docs: setup ## write docs/settings.md from the settings
 	@$(BIN)/python scripts/settings_reference.py > docs/settings.md

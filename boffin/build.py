@@ -113,11 +113,17 @@ def run_stage(project: Project, stage: Stage, progress: Progress) -> Finished:
 
 
 def needed(project: Project, artefacts: Sequence[str], force: str = "") -> list[Stage]:
-    """The stages among those of `artefacts` that may have to run, in order; `force` names one to start again from."""
+    """The stages among those of `artefacts` that may have to run, in order; `force` names one to start again from.
+
+    What they depend on is looked at before any of them runs, so that a recipe that isn't there is told at once and not
+    after the stage before it.
+    """
     stages = [stage for stage in STAGES.values() if stage.artefact in artefacts and stage.applies(project)]
     if force and force not in {stage.name for stage in stages}:
         names = ", ".join(stage.name for stage in stages)
         raise WorkspaceError(f"--force {force}: no such stage; there are {names}")
+    for stage in stages:
+        stage.depends(project)
     return stages
 
 

@@ -21,7 +21,9 @@ def served_candidates(project: Project, bundles: Mapping[str, str], progress: Pr
         BundleError: a bundle isn't there or damaged.
         ServerError: a server doesn't start.
     """
-    settings = project.settings.appliance.model_copy(update={"cache": AnswerCache(enabled=False)})
+    settings = project.settings.appliance.model_copy(
+        update={"cache": AnswerCache(enabled=False), "slots": project.settings.evaluation.concurrency}
+    )
     with ExitStack() as stack:
         candidates = []
         for name, artefact in bundles.items():

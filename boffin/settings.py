@@ -38,7 +38,7 @@ class ProjectSettings(SettingsPart):
     """The base model: `org/name` of a model hub, a folder, a .gguf file, or `package:NAME` (a package with a GGUF)."""
     revision: str = ""
     """The hub revision of the base model: a commit, a tag or a branch; empty for the newest."""
-    system_prompt: str = "You are an expert on Python libraries. Answer briefly and show code."
+    system_prompt: str = "You are an expert on Python libraries."
     """The system message of every conversation that brings none, in training and in serving; empty for none."""
     workspace: str = "workspace"
     """Folder of everything that is built, relative to boffin.toml."""

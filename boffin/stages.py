@@ -107,11 +107,11 @@ def _trainer_depends(project: Project) -> Any:
 
 
 def _run_trainer(project: Project, out: Path, progress: Progress) -> StageResult:
+    base, _ = _base_folder(project)  # a missing base is told before torch is imported
     from trainer.base import base_template
     from trainer.recipe import load_recipe
     from trainer.stage import run
 
-    base, _ = _base_folder(project)
     template = base_template(base, project.settings.project.system_prompt)
     recipe = load_recipe(project.settings.trainer, project.folder)
     return run(recipe, base, project.workspace.path(DATASET).resolve(), template, out, progress)
@@ -149,9 +149,9 @@ def _base_bundle_depends(project: Project) -> Any:
 
 
 def _run_base_bundle(project: Project, out: Path, progress: Progress) -> StageResult:
+    base, _ = _base_folder(project)
     from trainer.base import base_template
 
-    base, _ = _base_folder(project)
     template = base_template(base, project.settings.project.system_prompt)
     return _convert(project, f"{project.settings.project.name}-base", None, template, out, progress)
 

@@ -1,8 +1,8 @@
 """Pictures of the terminal UI, made from the real application in front of a real server.
 
-    python scripts/screenshots.py --url http://127.0.0.1:8639 --question "How do I …?" --out docs/images/
+    python scripts/screenshots.py --bundle workspace/bundle --question "How do I …?" --out docs/images/
 
-Writes chat.svg, and chat.png where cairosvg is installed. Knows nothing about models: start the server first.
+Writes chat.svg, and chat.png where cairosvg is installed. With --url it joins a server that runs already.
 """
 
 from __future__ import annotations
@@ -11,10 +11,15 @@ import argparse
 import asyncio
 import re
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.client import AsyncClient
+from appliance.launch import LocalServer
+from appliance.settings import ApplianceSettings
 from appliance.tui import ChatApp
 from appliance.tui.conversation import Conversation
 from appliance.tui.notice import Notice
@@ -83,17 +88,30 @@ def write(svg: str, out: Path) -> list[Path]:
     return written
 
 
+@contextmanager
+def served(bundle: Path | None, url: str) -> Iterator[str]:
+    """The address of the server: the one that was named, or one of the bundle for as long as this lasts."""
+    if bundle is None:
+        yield url
+        return
+    with tempfile.TemporaryDirectory() as cache, LocalServer(bundle, ApplianceSettings(), Path(cache)) as server:
+        yield server.url
+
+
 def main() -> int:
     """Take the pictures that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--url", required=True, help="address of a running server")
+    server = parser.add_mutually_exclusive_group(required=True)
+    server.add_argument("--url", help="address of a running server")
+    server.add_argument("--bundle", type=Path, help="bundle to serve for as long as it takes")
     parser.add_argument("--question", required=True, help="what to ask it")
     parser.add_argument("--out", type=Path, required=True, help="folder to write into")
     parser.add_argument("--columns", type=int, default=100)
     parser.add_argument("--rows", type=int, default=36)
     arguments = parser.parse_args()
     try:
-        svg = asyncio.run(take(arguments.url, arguments.question, (arguments.columns, arguments.rows)))
+        with served(arguments.bundle, arguments.url) as url:
+            svg = asyncio.run(take(url, arguments.question, (arguments.columns, arguments.rows)))
     except BoffinError as error:
         print(f"screenshots: {error}", file=sys.stderr)
         return 1

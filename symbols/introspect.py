@@ -142,6 +142,7 @@ class PackageWalk(Iterator[Entry]):
             process.kill()
 
         timer = threading.Timer(self._timeout, stop)
+        timer.daemon = True  # it must not keep the program alive when the consumer fails
         timer.start()
         importing = ""
         try:

@@ -55,6 +55,8 @@ class Recipe(SettingsPart):
     """Forward passes an optimiser step."""
     sequence_length: int = Field(default=2048, ge=16)
     """Longest prompt plus answer, in tokens; a longer record is left out, since an answer cut short never ends."""
+    group_by_length: bool = True
+    """Records of like length share a batch, so that little of it is padding; the batches' order stays random."""
     optimiser: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit"] = "adamw_torch"
     """AdamW, fused or with 8-bit states (bitsandbytes)."""
     weight_decay: float = Field(default=0.0, ge=0)

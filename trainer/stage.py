@@ -178,6 +178,7 @@ def _arguments(recipe: Recipe, budget: Budget, out: Path, dtype: torch.dtype, de
         fp16=dtype == torch.float16,
         use_cpu=device == "cpu",
         seed=recipe.seed,
+        train_sampling_strategy="group_by_length" if recipe.group_by_length else "random",
         logging_steps=recipe.logging_steps,
         include_num_input_tokens_seen="non_padding",
         save_strategy="no",

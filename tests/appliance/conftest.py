@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import llama_cpp.llama_cpp as native
 import pytest
 
 from appliance.client import Client, Health
-from appliance.engine import native_log
+from appliance.engine import native_log  # before llama.cpp, whose threads it tells how to wait
 from appliance.engine.expert import Expert
 from appliance.launch import LocalServer
 from appliance.settings import AnswerCache, ApplianceSettings
@@ -37,6 +36,8 @@ def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("the pocket model's package is not installed")
     source = next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
     target = tmp_path_factory.mktemp("gguf") / FILE
+    import llama_cpp.llama_cpp as native
+
     native_log.silence()
     params = native.llama_model_quantize_default_params()
     params.ftype = native.LLAMA_FTYPE_MOSTLY_Q8_0

@@ -41,7 +41,7 @@ class Recorder:
         return event
 
 
-def _request(expert: Expert, question: str, max_tokens: int = 24, **more: object) -> GenerationRequest:
+def _request(expert: Expert, question: str, max_tokens: int = 12, **more: object) -> GenerationRequest:
     tokens = expert.chat_prompt([{"role": "user", "content": question}])
     options = {"temperature": 0.0, "repeat_penalty": 1.0} | more
     return expert.request(tokens, max_tokens=max_tokens, **options)  # type: ignore[arg-type]
@@ -70,7 +70,7 @@ def test_greedy_answers_are_the_same_twice(expert: Expert, engine: Engine) -> No
     _answer(engine, _request(expert, QUESTIONS[1]))
     second = _answer(engine, _request(expert, QUESTIONS[0]))
     assert first[0] == second[0] != ""
-    assert first[1].completion_tokens == second[1].completion_tokens <= 24
+    assert first[1].completion_tokens == second[1].completion_tokens <= 12
 
 
 def test_answers_made_together_are_each_the_greedy_one(expert: Expert) -> None:
@@ -139,7 +139,7 @@ def test_stop_strings_end_the_answer(expert: Expert, engine: Engine) -> None:
     text, finished = _answer(engine, _request(expert, QUESTIONS[0], stop=[stop]))
     assert text == whole[: whole.index(stop)]
     assert finished.reason == "stop"
-    assert finished.completion_tokens < 24
+    assert finished.completion_tokens < 12
 
 
 def test_answers_end_at_max_tokens_and_at_the_context(expert: Expert, engine: Engine) -> None:

@@ -47,9 +47,7 @@ def test_it_stops_when_its_standard_input_closes(bundle: Path, settings: Applian
         server.stop()
 
 
-def test_a_server_that_cannot_start_says_why(
-    bundle: Path, settings: ApplianceSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_cannot_start_says_why(bundle: Path, settings: ApplianceSettings, tmp_path: Path) -> None:
     too_long = settings.model_copy(update={"context": 100_000})
     with pytest.raises(ServerError, match=r"^appliance\.context is 100000"), LocalServer(bundle, too_long, tmp_path):
         pass

@@ -17,7 +17,7 @@ from appliance.client import Health
 from appliance.engine.expert import Expert
 
 QUESTION = [{"role": "user", "content": "What is a Python list?"}]
-GREEDY = {"temperature": 0.0, "max_tokens": 24, "extra_body": {"cache": False}}
+GREEDY = {"temperature": 0.0, "max_tokens": 12, "extra_body": {"cache": False}}
 LONG = {"messages": QUESTION, "max_tokens": 400, "temperature": 2.0, "stream": True, "cache": False}
 
 Wait = Callable[[Callable[[Health], bool]], Health]
@@ -41,7 +41,7 @@ def test_openais_client_gets_the_same_answer_whole_and_as_a_stream(client: opena
     whole = client.chat.completions.create(model="pocket", messages=QUESTION, **GREEDY)
     assert whole.choices[0].finish_reason == "length"
     assert whole.usage is not None
-    assert whole.usage.completion_tokens == 24
+    assert whole.usage.completion_tokens == 12
     stream = client.chat.completions.create(
         model="pocket", messages=QUESTION, stream=True, stream_options={"include_usage": True}, **GREEDY
     )
@@ -73,7 +73,7 @@ def test_a_reply_tells_what_it_took(http: httpx.Client) -> None:
 
 
 def test_stop_strings_are_not_part_of_the_answer(http: httpx.Client) -> None:
-    body = {"messages": QUESTION, "temperature": 0, "max_tokens": 24, "cache": False}
+    body = {"messages": QUESTION, "temperature": 0, "max_tokens": 12, "cache": False}
     text = http.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]["content"]
     stop = text[10:15]
     choice = http.post("/v1/chat/completions", json=body | {"stop": stop}).json()["choices"][0]
@@ -257,9 +257,7 @@ def test_health_tells_the_state(wait_for_health: Wait) -> None:
     assert len(health.bundle) == 64
 
 
-def test_a_full_queue_is_refused_and_clients_that_leave_free_their_slots(
-    http: httpx.Client, wait_for_health: Wait
-) -> None:
+def test_a_full_queue_refuses_and_clients_that_leave_free_slots(http: httpx.Client, wait_for_health: Wait) -> None:
     wait_for_health(lambda health: health.slots_busy == 0)
     with ExitStack() as streams:
 

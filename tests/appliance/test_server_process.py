@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-QUESTION = {"messages": [{"role": "user", "content": "Count to ten."}], "max_tokens": 32}
+QUESTION = {"messages": [{"role": "user", "content": "Count to ten."}], "max_tokens": 8}
 
 
 def _command(bundle: Path, *options: str) -> list[str]:
@@ -115,3 +115,8 @@ def test_what_is_no_bundle_and_what_are_no_settings_are_one_line_each(bundle: Pa
     assert "has no Q3_K" in _fails(bundle, "--quantisation=Q3_K")
     assert "appliance.slots: " in _fails(bundle, "--slots=0")
     assert "appliance.colour: " in _fails(bundle, '--settings={"colour": 1}')
+
+
+def test_the_server_listens_before_it_imports_llama_cpp() -> None:
+    code = "import sys, appliance.server; sys.exit('llama_cpp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -43,7 +43,7 @@ max_tokens = 8
 [appliance]
 port = 0
 slots = 2
-context = 1024
+context = 512
 """
 RECIPE = 'inherits = "smollm2-135m-cpu"\nmax_steps = 2\nbatch_size = 1\nheld_out_records = 1\n'
 ARTEFACTS = ["base", "dataset", "adapter", "base-bundle", "bundle", "report"]

@@ -1,0 +1,26 @@
+"""The engine: prompts as tokens in, answers as events out, many at once. The only room that imports llama.cpp.
+
+    expert.py     a bundle, loaded and ready: prompt, cache, engine in one hand
+    engine.py     the thread that owns the context and answers many requests at once
+    slot.py       one answer in the making
+    request.py    what is asked of the engine, and the events that come back
+    prompt.py     a conversation as tokens, safe against special tokens in people's text
+    model.py      a loaded GGUF file: tokens and pieces
+    context.py    llama.cpp's context, its batch and its memory
+    sampler.py    llama.cpp's sampler chain of one answer
+    scores.py     log-probabilities from logits
+    text.py       pieces of bytes as text: whole characters, stop strings
+    answers.py    the disk cache of whole answers
+    backend.py    what llama.cpp computes on
+    native_log.py llama.cpp's log, silenced
+    errors.py     what can go wrong
+
+Knows nothing about HTTP.
+"""
+
+import os
+
+# llama.cpp's threads meet several hundred times a token, and by default wait for each other in long busy loops; where
+# another program needs a core, a token then takes ten times as long. A short loop loses next to nothing where none
+# does. OpenMP reads this when llama.cpp is loaded, so it is set before any module here imports it.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -1,0 +1,137 @@
+"""A bundle, loaded and ready to answer: its model, prompt template, engine and answer cache in one hand.
+
+Knows nothing about HTTP.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from appliance.engine.answers import AnswerCache
+from appliance.engine.backend import Device, computing_backend, loaded_backends
+from appliance.engine.engine import Engine
+from appliance.engine.model import Model
+from appliance.engine.prompt import PromptBuilder
+from appliance.engine.request import GenerationRequest, SamplingParams
+from appliance.settings import ApplianceSettings
+from bundle.digests import digest_file
+from bundle.errors import BundleError, SettingsError
+from bundle.manifest import Manifest, ModelFile, load_manifest
+from bundle.template import Message
+
+ANSWERS = "answers"
+"""Folder of the answer cache in the cache folder."""
+
+
+class Expert:
+    """A loaded bundle; to be closed."""
+
+    def __init__(self, bundle: Path, settings: ApplianceSettings, cache_dir: Path) -> None:
+        """Check the served file against the manifest, load it and set aside the memory.
+
+        Raises:
+            BundleError: the bundle is incomplete, damaged or has no such quantisation.
+            SettingsError: the context is longer than the model was made for.
+            ServerError: the memory isn't there.
+        """
+        self.settings = settings
+        self.manifest = load_manifest(bundle)
+        self.file = self.manifest.model(settings.quantisation)
+        digest = _check(bundle, self.manifest, self.file)
+        self.devices: list[Device] = loaded_backends()
+        self.backend = computing_backend(self.devices, settings.gpu_layers)
+        self.model = Model(bundle / self.file.file, settings.gpu_layers)
+        if settings.context > self.model.trained_context:
+            raise SettingsError(
+                f"appliance.context is {settings.context}, but {self.file.file} was trained on "
+                f"{self.model.trained_context} tokens; set it to at most that"
+            )
+        self._prompts = PromptBuilder(self.model, self.manifest.template)
+        self.engine = Engine(
+            self.model,
+            slots=settings.slots,
+            context=settings.context,
+            queue_limit=settings.queue,
+            threads=settings.threads or _usable_cores(),
+            offload=settings.gpu_layers != 0,
+        )
+        self.answers: AnswerCache | None = None
+        if settings.cache.enabled:
+            self.answers = AnswerCache(cache_dir / ANSWERS, digest, settings.cache.max_megabytes * 1_000_000)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self, drain: float = 0.0) -> None:
+        """Stop answering: running answers get `drain` seconds to finish."""
+        self.engine.close(drain)
+        if self.answers is not None:
+            self.answers.close()
+
+    def chat_prompt(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """The tokens of a conversation, up to where the answer begins.
+
+        Raises:
+            TemplateError: the template refuses the conversation.
+        """
+        return tuple(self._prompts.chat(messages))
+
+    def request(
+        self,
+        tokens: tuple[int, ...],
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        repeat_penalty: float | None = None,
+        seed: int | None = None,
+        stop: Sequence[str] = (),
+        logprobs: int | None = None,
+        score_prompt: bool = False,
+    ) -> GenerationRequest:
+        """A request for the engine; the settings stand in for what is None, and the answer fits into the context."""
+        default = self.settings.sampling
+        room = max(1, self.settings.context - len(tokens))
+        return GenerationRequest(
+            tokens=tokens,
+            max_tokens=min(default.max_tokens if max_tokens is None else max_tokens, room),
+            sampling=SamplingParams(
+                temperature=default.temperature if temperature is None else temperature,
+                top_p=default.top_p if top_p is None else top_p,
+                repeat_penalty=default.repeat_penalty if repeat_penalty is None else repeat_penalty,
+                seed=seed,
+            ),
+            stop=tuple(stop),
+            logprobs=logprobs,
+            score_prompt=score_prompt,
+        )
+
+    def text_prompt(self, text: str) -> tuple[int, ...]:
+        """The tokens of a bare text, as its GGUF file says they begin."""
+        return tuple(self._prompts.completion(text))
+
+
+def _check(bundle: Path, manifest: Manifest, file: ModelFile) -> str:
+    """The digest of the served file, after it was found to be the sealed one, and the template likewise."""
+    path = bundle / file.file
+    sealed = manifest.files.get(file.file)
+    if sealed is None or not path.is_file():
+        raise BundleError(f"{path}: missing from the bundle; convert or copy it anew")
+    if digest_file(path) != sealed:
+        raise BundleError(f"{path}: not the file that was sealed; convert or copy it anew")
+    if manifest.template.digest != manifest.template_digest:
+        raise BundleError(f"{bundle}: the prompt template is not the one that was sealed; convert anew")
+    return sealed
+
+
+def _usable_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

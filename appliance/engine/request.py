@@ -1,0 +1,112 @@
+"""What is asked of the engine, and the events that come back.
+
+Knows nothing about where requests come from or how events travel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from appliance.engine.errors import EngineError
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class SamplingParams:
+    """How the next token is chosen."""
+
+    temperature: float
+    """0 is greedy."""
+    top_p: float
+    """Share of probability that is kept."""
+    repeat_penalty: float
+    """Penalty on the last 64 tokens of prompt and answer; 1 is none."""
+    seed: int | None = None
+    """Equal seeds give equal answers; None draws one for each answer."""
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """A prompt and what is wanted of it."""
+
+    tokens: tuple[int, ...]
+    """The prompt."""
+    max_tokens: int
+    """Longest answer, in tokens; 0 asks for no answer, only for the prompt's scores."""
+    sampling: SamplingParams
+    stop: tuple[str, ...] = ()
+    """Texts that end the answer; they are not part of it."""
+    logprobs: int | None = None
+    """How many of the likeliest tokens to tell at each place, 0 for only the chosen one's score; None for no scores."""
+    score_prompt: bool = False
+    """Whether the prompt's own tokens are scored, too."""
+
+
+@dataclass(frozen=True)
+class TokenScore:
+    """A token and how likely it was at its place, before any sampling setting."""
+
+    token: int
+    logprob: float | None
+    """Natural logarithm of its probability; None for the first token of a prompt."""
+    top: tuple[tuple[int, float], ...] = ()
+    """The likeliest tokens at this place and their log-probabilities, the best first."""
+
+
+@dataclass(frozen=True)
+class Timings:
+    """What an answer took, under llama.cpp's names; times in milliseconds."""
+
+    cache_n: int = 0
+    """Prompt tokens that an earlier request left in memory."""
+    prompt_n: int = 0
+    """Prompt tokens that were computed."""
+    prompt_ms: float = 0.0
+    """From leaving the queue to the first token of the answer."""
+    prompt_per_second: float = 0.0
+    predicted_n: int = 0
+    """Tokens generated, with the one that ended the answer."""
+    predicted_ms: float = 0.0
+    """From the first token of the answer to its last."""
+    predicted_per_second: float = 0.0
+    """Rate between the first token and the last."""
+
+
+@dataclass(frozen=True)
+class PromptScored:
+    """Scores of the next tokens of the prompt."""
+
+    scores: tuple[TokenScore, ...]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The next piece of the answer; its text may be empty when it only carries a score."""
+
+    text: str
+    score: TokenScore | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The answer is complete."""
+
+    reason: FinishReason
+    """`stop`: it ended by itself or at a stop string; `length`: at `max_tokens` or at the end of the context."""
+    prompt_tokens: int
+    completion_tokens: int
+    """Tokens generated, with the one that ended the answer."""
+    timings: Timings = field(default_factory=Timings)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """There will be no (further) answer."""
+
+    error: EngineError
+
+
+Event = PromptScored | Piece | Finished | Failed
+"""What a request gets: scores and pieces, and at the end either `Finished` or `Failed`."""

@@ -1,0 +1,148 @@
+"""A slot of the shared memory, and the answer that is being made in it.
+
+Knows what has been computed and what comes next; nothing about batches, threads or queues.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from appliance.engine.model import Model
+from appliance.engine.request import (
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Piece,
+    Timings,
+    TokenScore,
+)
+from appliance.engine.sampler import PENALISED, Sampler
+from appliance.engine.text import TextStream
+
+
+class Ticket:
+    """A request on its way through the engine."""
+
+    def __init__(self, request: GenerationRequest, listener: Callable[[Event], None], wake: Callable[[], None]) -> None:
+        """`listener` gets the events, on the engine's thread; `wake` tells the engine of a cancellation."""
+        self.request = request
+        self.cancelled = False
+        self._ended = False
+        self._listener = listener
+        self._wake = wake
+
+    def cancel(self) -> None:
+        """End the request; its slot is free within one step. Does nothing when it has ended already."""
+        self.cancelled = True
+        self._wake()
+
+    def emit(self, event: Event) -> None:
+        """Hand an event to the listener; nothing more after the last event, or when the listener fails."""
+        if self._ended:
+            return
+        self._ended = isinstance(event, Finished | Failed)
+        try:
+            self._listener(event)
+        except Exception:  # whoever asked is gone, e.g. with its event loop
+            self._ended = self.cancelled = True
+
+
+class Answer:
+    """One answer in the making; to be closed."""
+
+    def __init__(self, ticket: Ticket, model: Model, kept: int, context: int) -> None:
+        """`kept` tokens of the prompt are in the memory already; prompt and answer together have `context` tokens."""
+        self.ticket = ticket
+        self.request = request = ticket.request
+        self.began = self._first_at = time.monotonic()
+        self.done = kept
+        """How many tokens of the prompt are in the memory."""
+        self.next_token = -1
+        """The token to compute next, once the prompt is done."""
+        self._kept = kept
+        self._generated = 0
+        self._limit = min(request.max_tokens, context - len(request.tokens))
+        self._model = model
+        self._text = TextStream(request.stop)
+        self._sampler = Sampler(request.sampling, model.n_vocab, request.tokens[-PENALISED:])
+
+    @property
+    def prompting(self) -> bool:
+        """Whether a part of the prompt is yet to be computed."""
+        return self.done < len(self.request.tokens)
+
+    def sample(self, context: Any, index: int) -> int:
+        """Choose the next token from output `index` of the context's last step."""
+        return self._sampler.sample(context, index)
+
+    def take(self, token: int, score: TokenScore | None) -> tuple[Piece, FinishReason | None]:
+        """Add a generated token to the answer; returns what leaves, and why the answer ends if it does."""
+        if not self._generated:
+            self._first_at = time.monotonic()
+        self._generated += 1
+        self.next_token = token
+        if self._model.ends_answer(token):
+            return Piece(self._text.end()), "stop"
+        text = self._text.push(self._model.piece(token))
+        if self._text.stopped:
+            return Piece(text, score), "stop"
+        if self._generated >= self._limit:
+            return Piece(text + self._text.end(), score), "length"
+        return Piece(text, score), None
+
+    def finished(self, reason: FinishReason) -> Finished:
+        """The last event of the answer."""
+        now = time.monotonic()
+        if not self._generated:
+            self._first_at = now
+        prompt_tokens = len(self.request.tokens)
+        computed = prompt_tokens - self._kept
+        prompt_seconds = self._first_at - self.began
+        predicted_seconds = now - self._first_at
+        timings = Timings(
+            cache_n=self._kept,
+            prompt_n=computed,
+            prompt_ms=round(prompt_seconds * 1000, 3),
+            prompt_per_second=_rate(computed, prompt_seconds),
+            predicted_n=self._generated,
+            predicted_ms=round(predicted_seconds * 1000, 3),
+            predicted_per_second=_rate(self._generated - 1, predicted_seconds),
+        )
+        return Finished(reason, prompt_tokens, self._generated, timings)
+
+    def close(self) -> None:
+        """Free the sampler."""
+        self._sampler.close()
+
+
+class Slot:
+    """One sequence of the memory."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        """The sequence's id in the memory."""
+        self.tokens: list[int] = []
+        """What the memory holds, in order; it stays after an answer, for the next prompt that begins alike."""
+        self.answer: Answer | None = None
+        self.used_at = 0.0
+        """When the last answer ended, in seconds of the monotonic clock."""
+
+    def shared(self, prompt: Sequence[int]) -> int:
+        """How many tokens of the memory a prompt can use; its last token is always computed, for its logits."""
+        limit = min(len(self.tokens), len(prompt) - 1)
+        return next((place for place in range(limit) if self.tokens[place] != prompt[place]), limit)
+
+    def free(self) -> None:
+        """End the answer; what the memory holds stays."""
+        if self.answer is not None:
+            self.answer.close()
+        self.answer = None
+        self.used_at = time.monotonic()
+
+
+def _rate(count: int, seconds: float) -> float:
+    return round(count / seconds, 2) if seconds > 0 and count > 0 else 0.0

@@ -1,0 +1,148 @@
+"""A local server as a subprocess: started on a free port, waited for, stopped; and one that runs already, found.
+
+The child stops when its parent ends, however that ends: it reads a pipe that closes then. Knows the server's command
+line and its health; nothing about the engine.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Self
+
+from appliance.client import Client, Health
+from appliance.settings import ApplianceSettings
+from bundle.errors import ServerError
+from bundle.manifest import load_manifest
+
+START_TIMEOUT = 300.0
+"""Seconds that a server gets to load its model: a large one is read and digested first."""
+STOP_TIMEOUT = 20.0
+"""Seconds that a server gets to stop before it is killed."""
+_POLL = 0.05
+
+
+class LocalServer:
+    """A server of one bundle on a free port of this machine; a context manager."""
+
+    def __init__(self, bundle: Path, settings: ApplianceSettings, cache_dir: Path) -> None:
+        """`settings.host` and `settings.port` are left aside: any free loopback port is taken."""
+        self._bundle = bundle
+        self._settings = settings
+        self._cache_dir = cache_dir
+        self._process: subprocess.Popen[str] | None = None
+        self._errors: IO[str] | None = None
+        self.url = ""
+        """The server's root, e.g. `http://127.0.0.1:40123`, once it has been started."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+    def start(self) -> Health:
+        """Start the server and wait until it answers; returns its state.
+
+        Raises:
+            ServerError: it doesn't start; the text carries its own last line.
+        """
+        settings = self._settings.model_copy(update={"host": "127.0.0.1", "port": 0})
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  `stop` closes it
+        process = self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-P",  # a file in the current folder must not stand in for a module of the server
+                "-m",
+                "appliance.server",
+                "--until-stdin-closes",
+                f"--bundle={self._bundle}",
+                f"--cache-dir={self._cache_dir}",
+                f"--settings={settings.model_dump_json()}",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+        self.url = self._read_address(process)
+        deadline = time.monotonic() + START_TIMEOUT
+        with Client(self.url) as client:
+            while time.monotonic() < deadline:
+                if process.poll() is not None:
+                    raise self._failure(process)
+                # Where it doesn't answer it may just be stopping with an error, which the next look tells.
+                with suppress(ServerError):
+                    health = client.health()
+                    if health.status == "ok":
+                        return health
+                time.sleep(_POLL)
+        raise ServerError(f"{self._bundle}: the server did not load it within {START_TIMEOUT:.0f} s; try a smaller one")
+
+    def stop(self) -> None:
+        """Stop the server: it gets some seconds to end its answers, then it is killed."""
+        process, self._process = self._process, None
+        if process is not None:
+            if process.stdin is not None:
+                process.stdin.close()
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        if self._errors is not None:
+            self._errors.close()
+            self._errors = None
+
+    def _read_address(self, process: subprocess.Popen[str]) -> str:
+        """The address, which the server tells in its first line as soon as it listens."""
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        _, found, url = line.strip().rpartition(" at ")
+        if not found:
+            raise self._failure(process)
+        return url
+
+    def _failure(self, process: subprocess.Popen[str]) -> ServerError:
+        """The error of a server that has ended: the last line that it wrote."""
+        code = process.wait()
+        assert self._errors is not None
+        self._errors.seek(0)
+        lines = [line.strip() for line in self._errors.read()[-4000:].splitlines() if line.strip()]
+        if not lines:
+            return ServerError(
+                f"{self._bundle}: the server ended with code {code} and said nothing; try `boffin serve`"
+            )
+        return ServerError(lines[-1].removeprefix("error: "))
+
+
+def running_server(bundle: Path, settings: ApplianceSettings) -> str | None:
+    """The root of a server that is ready at the settings' address and serves this very bundle, or None.
+
+    Raises:
+        BundleError: there is no such bundle.
+    """
+    manifest = load_manifest(bundle)
+    file = manifest.model(settings.quantisation)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    if not settings.port:
+        return None
+    try:
+        with Client(f"http://{host}:{settings.port}") as client:
+            health = client.health()
+    except ServerError:
+        return None
+    same = (health.bundle, health.quantisation) == (manifest.digest, file.quantisation)
+    return client.url if same and health.status == "ok" else None

@@ -1,0 +1,93 @@
+"""Errors in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`.
+
+Knows which of our errors has which status code; nothing about routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import takewhile
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from appliance.engine.errors import ContextExceeded, EngineError, EngineStopped, InvalidRequest, QueueFull
+from bundle.errors import TemplateError
+
+
+class ApiError(HTTPException):
+    """A refusal, with all that its reply says."""
+
+    def __init__(
+        self, status: int, message: str, code: str, *, param: str | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__(status, message, {"Retry-After": str(retry_after)} if retry_after else None)
+        self.code = code
+        self.param = param
+
+
+def as_api_error(error: EngineError | TemplateError) -> ApiError:
+    """The reply to an error of the engine or of the prompt template."""
+    match error:
+        case TemplateError():
+            return ApiError(400, str(error), "invalid_messages", param="messages")
+        case ContextExceeded():
+            return ApiError(400, str(error), "context_length_exceeded")
+        case InvalidRequest():
+            return ApiError(400, str(error), "invalid_prompt")
+        case QueueFull():
+            return ApiError(503, str(error), "queue_full", retry_after=error.retry_after)
+        case EngineStopped():
+            return ApiError(503, str(error), "stopping", retry_after=5)
+        case _:
+            return ApiError(500, str(error), "engine_failed")
+
+
+def error_body(message: str, status: int, code: str | None = None, param: str | None = None) -> dict[str, Any]:
+    """The body of an error reply."""
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of an application one of ours."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(EngineError, _refused)
+    app.add_exception_handler(TemplateError, _refused)
+    app.add_exception_handler(Exception, _broken)
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first: Mapping[str, Any] = error.errors()[0]
+    where = ".".join(str(part) for part in takewhile(_names_a_field, first["loc"][1:]))
+    said = str(first["msg"]).removeprefix("Value error, ")
+    message = f"{where}: {said}" if where else said
+    return _reply(ApiError(400, message, "invalid_request", param=where or None))
+
+
+def _names_a_field(part: object) -> bool:
+    """Whether a part of an error's place is a field's name or an index, and not pydantic's name of a type."""
+    return isinstance(part, int) or (str(part).isidentifier() and part not in ("str", "int"))
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, EngineError | TemplateError):
+        error = as_api_error(error)
+    assert isinstance(error, HTTPException)
+    return _reply(error)
+
+
+async def _broken(_request: Request, _error: Exception) -> JSONResponse:
+    return _reply(ApiError(500, "the server failed on this request; its log says why", "internal_error"))
+
+
+def _reply(error: HTTPException) -> JSONResponse:
+    code = error.code if isinstance(error, ApiError) else None
+    param = error.param if isinstance(error, ApiError) else None
+    body = error_body(str(error.detail), error.status_code, code, param)
+    return JSONResponse(body, error.status_code, headers=error.headers)
