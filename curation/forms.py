@@ -95,7 +95,8 @@ class Form:
 
     @staticmethod
     def _assigned(call: str, returns: bool) -> str:
-        return f"result = {call}" if returns else call
+        # A value that is left unused invites a small model to go on by itself, with a statement of Python 2.
+        return f"result = {call}\nprint(result)" if returns else call
 
     def _arguments(self, mentioned: set[str]) -> str | None:
         if self._entry.parameters is None:

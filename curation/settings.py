@@ -38,5 +38,5 @@ class CurationSettings(SettingsPart):
     """What a record must be like to be kept."""
     held_out: float = Field(default=0.1, gt=0, lt=1)
     """Share of the records that are held out for the evaluation, split by symbol."""
-    max_share: float = Field(default=0.45, gt=0, lt=1)
+    max_share: float = Field(default=0.4, gt=0, lt=1)
     """Largest share of the records that one library may have, where there are three or more."""

@@ -22,7 +22,7 @@ class EvaluationSettings(SettingsPart):
     """Penalty on tokens of the last 64; 1 is none."""
     max_tokens: int = Field(default=512, ge=1)
     """Longest answer, in tokens."""
-    concurrency: int = Field(default=8, ge=1, le=64)
+    concurrency: int = Field(default=4, ge=1, le=64)
     """How many questions are under way at once."""
     examples: int = Field(default=5, ge=0)
     """How many answers of each candidate are printed in full in the report."""

@@ -13,6 +13,7 @@ import resource
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,22 @@ from trainer.encoding import Encoded, encode
 from trainer.log import TrainingLog
 from trainer.model import load_base, lora
 from trainer.recipe import Recipe
+from trainer.sampling import LengthBatches
 
 
 class BudgetTrainer(SFTTrainer):
-    """TRL's SFTTrainer with a learning rate that follows a budget of steps or of time."""
+    """TRL's SFTTrainer with a learning rate that follows a budget of steps or of time, and our order of the records."""
 
-    def __init__(self, *arguments: Any, budget: Budget, **options: Any) -> None:
-        """As SFTTrainer, and the budget."""
+    def __init__(self, *arguments: Any, budget: Budget, lengths: Sequence[int] = (), **options: Any) -> None:
+        """As SFTTrainer, and the budget; `lengths` are the records' lengths in tokens where they are to be grouped."""
         self.budget = budget
+        self.lengths = lengths
         super().__init__(*arguments, **options)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        if not self.lengths:
+            return super()._get_train_sampler(train_dataset)
+        return LengthBatches(self.lengths, self.args.per_device_train_batch_size, self.args.seed)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
         """The scheduler: the budget's factor of the peak rate."""
@@ -85,6 +93,7 @@ def run(
         peft_config=lora(recipe),
         callbacks=[log],
         budget=budget,
+        lengths=[len(example.input_ids) for example in train.examples] if recipe.group_by_length else (),
     )
     trainer.remove_callback(transformers.PrinterCallback)
     trained, every = trainer.model.get_nb_trainable_parameters()
@@ -178,7 +187,6 @@ def _arguments(recipe: Recipe, budget: Budget, out: Path, dtype: torch.dtype, de
         fp16=dtype == torch.float16,
         use_cpu=device == "cpu",
         seed=recipe.seed,
-        train_sampling_strategy="group_by_length" if recipe.group_by_length else "random",
         logging_steps=recipe.logging_steps,
         include_num_input_tokens_seen="non_padding",
         save_strategy="no",
