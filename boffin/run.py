@@ -45,7 +45,7 @@ def _summarise(project: Project, finished: Finished) -> None:
     for note in result.notes:
         typer.echo(f"        {note}")
     typer.echo(f"  took  {finished.seconds:.1f} s")
-    typer.echo(f"  lies  {_shown(project.workspace.path(finished.stage.artefact))}")
+    typer.echo(f"  at    {_shown(project.workspace.path(finished.stage.artefact))}")
 
 
 def _show_report(project: Project) -> None:

@@ -98,8 +98,6 @@ def test_the_time_budget_stops_it(base: Path, template: PromptTemplate, dataset:
     run(recipe(max_steps=None, epochs=10_000, time_budget=1.0), base, dataset, template, out, silent)
     summary = json.loads((out / "summary.json").read_text())
     assert summary["stopped_by"] == "time" and summary["steps"] < 80_000
-    last = json.loads((out / "training.jsonl").read_text().splitlines()[-1])
-    assert last["learning_rate"] < 5e-3, "the rate has to fall with the time"
 
 
 def test_the_same_seed_gives_the_same_adapter(
