@@ -64,9 +64,8 @@ def serve_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) 
 
 def ask_once(question: str, folder: Path, assignments: Sequence[str], bundle: Path | None, url: str) -> None:
     """Stream one answer to standard output; what comes on standard input is added to the question."""
-    from appliance.sanitise import Sanitiser
-
     from appliance.client import Client, Delta
+    from appliance.sanitise import Sanitiser
 
     piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read(MAX_INPUT).strip()
     content = "\n\n".join(part for part in (question.strip(), piped) if part)

@@ -43,12 +43,6 @@ def _stdin_closes() -> None:
         pass
 
 
-def _stdin_closes() -> None:
-    # Not through sys.stdin: a thread that waits inside it makes the interpreter abort when it ends.
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-
-
 def _settings(options: argparse.Namespace) -> ApplianceSettings:
     """The settings given as JSON, with the flags over them."""
     given = ApplianceSettings.model_validate_json(options.settings)

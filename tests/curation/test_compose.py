@@ -30,7 +30,7 @@ def test_an_example_comes_first_and_the_call_second(table: SymbolTable, entry: M
     )
     assert records[1].output == (
         "`math.sqrt` returns the square root of x.\n\n"
-        "```python\nimport math\n\nresult = math.sqrt(x)\n```\n\n- Signature: `math.sqrt(x, /)`"
+        "```python\nimport math\n\nresult = math.sqrt(x)\nprint(result)\n```\n\n- Signature: `math.sqrt(x, /)`"
     )
 
 
@@ -130,7 +130,7 @@ def test_calls_give_what_is_required_and_what_is_documented(entry: MakeEntry) ->
     )
     documented = entry(parameters=parameters).documented
     form = Form(documented, load_phrasings()).code({"depth", "odd"}, returns=True)
-    assert form == "import math\n\nresult = math.sqrt(x, y, depth=3, key=key)"
+    assert form == "import math\n\nresult = math.sqrt(x, y, depth=3, key=key)\nprint(result)"
 
 
 def test_a_parameter_that_is_no_valid_name_gives_no_form(entry: MakeEntry) -> None:
