@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -85,7 +86,7 @@ def check_packages(_: Project | None) -> Iterator[Finding]:
         requirement, _semicolon, marker = line.partition(";")
         for extra in EXTRAS:
             if f'extra == "{extra}"' in marker and ("sys_platform" not in marker or sys.platform in marker):
-                wanted[extra].append(requirement.split(">")[0].split("[")[0].strip())
+                wanted[extra].append(re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0])
     for extra, names in wanted.items():
         missing = [name for name in names if not _installed(name)]
         if missing:
