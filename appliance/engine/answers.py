@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FORMAT = 1
+FORMAT = 2
 """Raised by hand when the meaning of a stored answer changes."""
 MAX_ANSWER_BYTES = 1_000_000
 """Larger answers are not stored."""

@@ -1,4 +1,4 @@
-"""llama.cpp's sampler chain of one answer: repetition penalty, top-p, temperature, draw.
+"""llama.cpp's sampler chain of one answer: repetition penalty, top-k, top-p, temperature, draw.
 
 Knows nothing about requests or slots.
 """
@@ -15,6 +15,9 @@ from appliance.engine.request import SamplingParams
 
 PENALISED = 64
 """How many of the last tokens, prompt and answer together, the repetition penalty looks at."""
+TOP_K = 40
+"""How many tokens may be drawn from at all, as in llama.cpp's own server. Without it top-p has to sort the whole
+vocabulary: of 49,152 tokens that took 8 ms a token, as much as computing it, where this takes half a millisecond."""
 _SEEDS = 2**32 - 1
 """llama.cpp's seeds are smaller than this; this very number would mean a seed of its own choice."""
 
@@ -31,6 +34,7 @@ class Sampler:
             self._add(native.llama_sampler_init_greedy())
         else:
             seed = secrets.randbelow(_SEEDS) if params.seed is None else params.seed % _SEEDS
+            self._add(native.llama_sampler_init_top_k(TOP_K))
             self._add(native.llama_sampler_init_top_p(params.top_p, 1))
             self._add(native.llama_sampler_init_temp(params.temperature))
             self._add(native.llama_sampler_init_dist(seed))
