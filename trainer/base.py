@@ -7,8 +7,11 @@ template from the base's tokenizer. Never touches the network, and knows nothing
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +63,24 @@ def materialise_base(source: Path, out: Path, progress: Progress) -> None:
         BaseModelError: the source is missing, damaged, of an architecture that can't be read, or no model at all;
             or the disk has no room for it.
     """
+    with _one_reader():
+        _materialise(source, out, progress)
+
+
+@contextmanager
+def _one_reader() -> Iterator[None]:
+    """Within this, a GGUF file is parsed once: transformers parses it for the configuration, the tokenizer and the
+    weights each, which takes longer than all the rest.
+    """
+    parse = gguf.GGUFReader
+    gguf.GGUFReader = functools.cache(parse)
+    try:
+        yield
+    finally:
+        gguf.GGUFReader = parse
+
+
+def _materialise(source: Path, out: Path, progress: Progress) -> None:
     header = _read_header(source)
     room, need = shutil.disk_usage(out).free, header.parameters * _BYTES_PER_FLOAT32
     if room < need * 1.1:
