@@ -9,7 +9,7 @@ EXTRAS := curation,trainer,convert,evaluation,appliance,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo expert test lint format bench bench-startup screenshots docs clean
+.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation screenshots docs clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,8 +32,12 @@ demo: setup ## build a real expert from real documentation and open the chat (a 
 	else echo; echo "> $(QUESTION)"; $(BIN)/boffin ask -C $(POCKET) "$(QUESTION)" </dev/null; fi
 
 expert: setup ## the demo's project at full size: an epoch of all records, for hours on a CPU or minutes on a GPU
-	@$(BIN)/boffin build -C $(POCKET) --set project.workspace=workspace-expert \
+	@$(BIN)/boffin build -C $(POCKET) --set project.workspace=workspace-expert --set curation.max_records=0 \
 	  --set trainer.time_budget=86400 --set evaluation.questions=1000
+
+corpus: setup ## curate a full-size corpus from six libraries, twice, and run all of its code again
+	@$(BIN)/python scripts/python_docs.py examples/corpus/docs/python
+	@$(BIN)/python scripts/corpus.py examples/corpus
 
 test: setup lint ## pass every test
 	@$(BIN)/python -m pytest
@@ -48,10 +52,16 @@ format: setup ## rewrite the code in the one format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: bench-startup ## run every benchmark
+bench: bench-startup bench-symbols bench-curation ## run every benchmark
 
 bench-startup: setup ## how long `boffin --help` takes, against Python's own start
 	@$(BIN)/python benchmarks/startup.py
+
+bench-symbols: setup ## precision and recall of the symbol check on seeded fakes
+	@$(BIN)/python benchmarks/symbols.py
+
+bench-curation: setup ## verified examples a second, and how the time grows with the number of records
+	@$(BIN)/python benchmarks/curation.py
 
 screenshots: setup ## make the README's picture from the real terminal UI and the demo's expert
 	@$(BIN)/python scripts/screenshots.py --bundle $(POCKET)/workspace/bundle --question "$(QUESTION)" --out docs/images
@@ -60,5 +70,5 @@ docs: setup ## write docs/settings.md from the settings
 	@$(BIN)/python scripts/settings_reference.py > docs/settings.md
 
 clean: ## remove what was built, but not .venv
-	rm -rf $(POCKET)/workspace $(POCKET)/workspace-expert build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(POCKET)/workspace $(POCKET)/workspace-expert examples/corpus/workspace build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

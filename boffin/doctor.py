@@ -95,6 +95,17 @@ def check_packages(_: Project | None) -> Iterator[Finding]:
             yield Finding("ok", f"{extra}: {len(names)} packages")
 
 
+def check_sandbox(_: Project | None) -> Iterator[Finding]:
+    """What contains the examples that curation runs."""
+    from sandbox import SandboxError, explain
+
+    try:
+        yield Finding("ok", f"sandbox: {explain(http=True)}")
+    except SandboxError as error:
+        remedy = "install what is missing, or set `curation.verification.allow_mere_limits` for code that you trust"
+        yield Finding("warning", f"sandbox: {error}", remedy)
+
+
 def check_backend(_: Project | None) -> Iterator[Finding]:
     """Which llama.cpp back end was really loaded, against the hardware that is there."""
     run = subprocess.run([sys.executable, "-c", _BACKENDS], capture_output=True, text=True, check=False)
@@ -172,7 +183,15 @@ def check_port(project: Project | None) -> Iterator[Finding]:
         yield Finding("warning", f"port {port} is taken by another program", "choose another with appliance.port")
 
 
-CHECKS: tuple[Check, ...] = (check_python, check_packages, check_backend, check_memory, check_disk, check_port)
+CHECKS: tuple[Check, ...] = (
+    check_python,
+    check_packages,
+    check_sandbox,
+    check_backend,
+    check_memory,
+    check_disk,
+    check_port,
+)
 
 
 def _installed(name: str) -> bool:

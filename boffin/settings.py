@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
 from appliance.settings import ApplianceSettings
 from bundle.errors import SettingsError
-from bundle.settings import SettingsPart
+from bundle.settings import SettingsPart, parts_in
 from convert.settings import ConvertSettings
-from curation.settings import CurationSettings
+from curation.settings import AnySource, CurationSettings
 from evaluation.settings import EvaluationSettings
 from trainer.settings import TrainerSettings
 
@@ -142,7 +143,8 @@ def _validate(values: dict[str, Any], path: Path, origins: Mapping[tuple[str, ..
 
 def _explain(problem: Any, where: str, origins: Mapping[tuple[str, ...], str]) -> str:
     location = tuple(problem["loc"])
-    key = ".".join(str(part) for part in location)
+    # After a source's number pydantic puts the source's kind.
+    key = re.sub(r"(\.\d+)\.\w+(?=\.)", r"\1", ".".join(str(part) for part in location))
     names = tuple(part for part in location if isinstance(part, str))
     where = next((origin for path, origin in origins.items() if path[: len(names)] == names), where)
     if problem["type"] == "extra_forbidden":
@@ -150,24 +152,19 @@ def _explain(problem: Any, where: str, origins: Mapping[tuple[str, ...], str]) -
         near = difflib.get_close_matches(names[-1], valid, n=1, cutoff=0.5)
         hint = f"did you mean `{near[0]}`?" if near else f"valid here: {', '.join(sorted(valid))}"
         return f"{where}: unknown key `{key}`; {hint}"
+    if problem["type"].startswith("union_tag"):
+        kinds = ", ".join(sorted(one.model_fields["kind"].default for one in parts_in(AnySource)))
+        return f"{where}: `{key}.kind` is none of the kinds of source; write one of {kinds}"
     if problem["type"] == "missing":
         return f"{where}: `{key}` is missing; add it (`boffin init` writes a commented example)"
     return f"{where}: `{key}`: {problem['msg']}"
 
 
 def _fields(model: type[BaseModel], names: Sequence[str]) -> list[str]:
-    """The valid keys at a place in the tree."""
+    """The valid keys at a place in the tree; a source's kind stands in it as a name of its own."""
+    models = [model]
     for name in names:
-        field = model.model_fields.get(name)
-        inner = _model_of(field.annotation) if field else None
-        if inner is None:
-            return []
-        model = inner
-    return list(model.model_fields)
-
-
-def _model_of(annotation: Any) -> type[BaseModel] | None:
-    """The settings part in a field's annotation, also inside a tuple or a union."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_of(part))), None)
+        tagged = [one for one in models if "kind" in one.model_fields and one.model_fields["kind"].default == name]
+        fields = [one.model_fields[name] for one in models if name in one.model_fields]
+        models = tagged or [one for field in fields[:1] for one in parts_in(field.annotation)]
+    return [name for one in models[:1] for name in one.model_fields]

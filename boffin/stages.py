@@ -96,7 +96,9 @@ def _run_curation(project: Project, out: Path, progress: Progress) -> StageResul
         else source
         for source in settings.sources
     ]
-    return run(settings.model_copy(update={"sources": tuple(sources)}), out, progress)
+    settings = settings.model_copy(update={"sources": tuple(sources)})
+    cache = project.workspace.path("cache") / "curation"
+    return run(settings, project.settings.project.name, project.folder, cache, out, progress)
 
 
 def _trainer_depends(project: Project) -> Any:
@@ -189,14 +191,14 @@ STAGES = {
     stage.artefact: stage
     for stage in (
         Stage("base", BASE, 1, (), _base_digest, _run_base, lambda folder: digest_value(digest_files(folder))),
-        Stage("curate", DATASET, 1, (), _curation_depends, _run_curation, _DATASET_FILES),
+        Stage("curate", DATASET, 2, (), _curation_depends, _run_curation, _DATASET_FILES),
         Stage("train", ADAPTER, 1, (BASE, DATASET), _trainer_depends, _run_trainer, _ADAPTER_FILES),
         Stage("convert-base", BASE_BUNDLE, 1, (BASE,), _base_bundle_depends, _run_base_bundle, _of_files(MANIFEST)),
         Stage("convert", BUNDLE, 1, (BASE, DATASET, ADAPTER), _convert_depends, _run_convert, _of_files(MANIFEST)),
         Stage(
             "evaluate",
             REPORT,
-            1,
+            2,
             (DATASET, BASE_BUNDLE, BUNDLE),
             _evaluation_depends,
             _run_evaluation,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -37,7 +38,15 @@ class Provenance(BaseModel):
     kind: str
     """The kind of question, e.g. `usage`."""
     licence: str
-    """The library's licence, as its metadata names it."""
+    """The licence of the text, as its source names it."""
+    url: str = ""
+    """Where a person can read the original; empty for docstrings."""
+    attribution: str = ""
+    """Who has to be named, where the licence asks for it."""
+    written: bool = False
+    """Whether the code was written or changed for this purpose rather than taken from the library's documentation."""
+    varies: bool = False
+    """Whether two runs of the code gave different output, so that none is shown."""
 
 
 class Record(BaseModel):
@@ -60,15 +69,23 @@ class Record(BaseModel):
 
 
 class Rejection(BaseModel):
-    """A record that was left out, and why."""
+    """Something that was left out, and why."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     code: str
     """The reason, e.g. `too-long`."""
+    stage: str
+    """Where on the way it was left out: collect, compose, clean, verify, judge, balance."""
     detail: str
     """What exactly was found."""
-    record: Record
+    where: str = ""
+    """For what was left out before it became a record: the page, file or line."""
+    record: Record | None = None
+    """The record, where there was one already."""
+
+
+_Line = TypeVar("_Line", bound=BaseModel)
 
 
 def write_records(path: Path, records: Iterable[Record | Rejection]) -> int:
@@ -87,15 +104,27 @@ def read_records(path: Path) -> Iterator[Record]:
     Raises:
         DatasetError: the file is missing, or a line is not a record; the text names the line.
     """
+    return _read(path, Record)
+
+
+def read_rejections(path: Path) -> Iterator[Rejection]:
+    """Yield what was left out, from a JSON-lines file.
+
+    Raises:
+        DatasetError: the file is missing, or a line is not a rejection; the text names the line.
+    """
+    return _read(path, Rejection)
+
+
+def _read(path: Path, model: type[_Line]) -> Iterator[_Line]:
     if not path.is_file():
         raise DatasetError(f"{path}: no such file; run `boffin curate` first")
     with path.open(encoding="utf-8") as handle:
         for number, line in enumerate(handle, start=1):
             try:
-                yield Record.model_validate_json(line)
+                yield model.model_validate_json(line)
             except ValidationError as error:
                 first = error.errors()[0]
                 where = ".".join(str(part) for part in first["loc"]) or "line"
-                raise DatasetError(
-                    f"{path}:{number}: not a record ({where}: {first['msg']}); run `boffin curate` to write it anew"
-                ) from None
+                what = f"not a {model.__name__.lower()} ({where}: {first['msg']})"
+                raise DatasetError(f"{path}:{number}: {what}; run `boffin curate` to write it anew") from None

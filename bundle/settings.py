@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, get_args
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -9,3 +11,10 @@ class SettingsPart(BaseModel):
     """A frozen part of the settings; each field's docstring is its documentation, an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+
+
+def parts_in(annotation: Any) -> list[type[BaseModel]]:
+    """The settings parts in a field's annotation, also inside a tuple or a union."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return list(dict.fromkeys(one for part in get_args(annotation) for one in parts_in(part)))

@@ -1,14 +1,15 @@
-"""Docstrings in numpydoc, Google and Sphinx style as one value: summary, parameters, returns, raises.
+"""Docstrings in numpydoc, Google and Sphinx style as one value: summary, parameters, returns, raises, notes, see also.
 
-Knows nothing about doctest examples, which are read by `curation.examples`, or about records.
+Knows nothing about doctest examples, which are read by `curation.compose.examples`, or about records.
 """
 
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass, field
 
-from curation.markup import to_markdown, without_directives
+from curation.markup import admonitions, to_markdown, without_directives
 
 _NUMPY_SECTIONS = {
     "parameters": "parameters",
@@ -16,7 +17,11 @@ _NUMPY_SECTIONS = {
     "returns": "returns",
     "yields": "returns",
     "raises": "raises",
+    "notes": "notes",
+    "warnings": "notes",
+    "see also": "see_also",
 }
+_PROSE_SECTIONS = frozenset({"explanation", "description", "extended summary"})
 _GOOGLE_SECTIONS = {
     "args": "parameters",
     "arguments": "parameters",
@@ -25,11 +30,19 @@ _GOOGLE_SECTIONS = {
     "returns": "returns",
     "yields": "returns",
     "raises": "raises",
+    "note": "notes",
+    "notes": "notes",
+    "tip": "notes",
+    "warning": "notes",
 }
 _GOOGLE_HEADER = re.compile(r"^(\w[\w ]*):\s*$")
-_GOOGLE_OTHER = frozenset(
-    {"example", "examples", "note", "notes", "usage", "attributes", "todo", "warning", "see also"}
-)
+_GOOGLE_OTHER = frozenset({"example", "examples", "usage", "attributes", "todo", "see also"})
+_RELATED = re.compile(r"^((?::\w+:)?`?[\w.~]+`?(?:\s*,\s*(?::\w+:)?`?[\w.~]+`?)*),?\s*(?:\s:\s*(.*)|$)")
+_NO_PROSE = re.compile(r">>>|[-*+•] |\d+[.)] |\+[-=]|={3}|\|")
+MAX_NOTES = 12
+"""Paragraphs of notes that are kept."""
+MAX_RELATED = 12
+"""Related objects that are kept."""
 _FIELD = re.compile(r"^:(\w+)(?:\s+([^:]*))?:\s*(.*)$")
 _SIGNATURE = re.compile(r"^(?:[\w.]+\s*=\s*)?(?:[A-Za-z_][\w.]*\.)?\w+ ?\(.*\)(?:\s*(?:->|-->|=>|:).*)?\s*$")
 
@@ -56,6 +69,10 @@ class Docstring:
     """What is returned."""
     raises: dict[str, str] = field(default_factory=dict)
     """Exceptions and when they are raised."""
+    notes: tuple[str, ...] = ()
+    """The paragraphs of its notes, tips and warnings."""
+    see_also: dict[str, str] = field(default_factory=dict)
+    """Related objects, by the name that the documentation uses, and what it says of them (may be empty)."""
 
 
 def parse_docstring(text: str) -> Docstring:
@@ -64,10 +81,21 @@ def parse_docstring(text: str) -> Docstring:
     body, sections = split_sections(lines)
     fields, prose = _take_fields(body)
     found = _Found()
+    notes = admonitions(body)
     for kind, content in sections:
-        found.add(kind, without_directives(content))
+        if kind.endswith("notes"):
+            notes += admonitions(content) + _blocks(without_directives(content))
+        else:
+            found.add(kind, without_directives(content))
     found.add_fields(fields)
-    return Docstring(tuple(_paragraphs(without_directives(prose))), found.parameters, found.returns, found.raises)
+    return Docstring(
+        tuple(_paragraphs(without_directives(prose))),
+        found.parameters,
+        found.returns,
+        found.raises,
+        tuple(dict.fromkeys(notes))[:MAX_NOTES],
+        dict(list(found.see_also.items())[:MAX_RELATED]),
+    )
 
 
 def without_signature(lines: list[str]) -> list[str]:
@@ -86,7 +114,11 @@ def without_signature(lines: list[str]) -> list[str]:
     if start and start < len(lines) and lines[start].strip() == "--":  # as C docstrings end their signature
         start += 1
     if any(line.strip() for line in lines[start:]):
-        return lines[start:]
+        below = start
+        while below < len(lines) and not lines[below].strip():
+            below += 1
+        again = start and below > start and _SIGNATURE.match(lines[below]) and not lines[below].endswith(".")
+        return without_signature(lines[below:]) if again else lines[start:]
     told = re.search(r"\) *-> *(?:None\. +(\w.*)|(.*\w .*))$", " ".join(" ".join(lines).split()))
     return [told.group(1) or f"Return {told.group(2)}"] if told else lines
 
@@ -101,7 +133,10 @@ def split_sections(lines: list[str]) -> tuple[list[str], list[tuple[str, list[st
         line = lines[number]
         below = lines[number + 1].strip() if number + 1 < len(lines) else ""
         title = line.strip().lower()
-        if title and not line.startswith(" ") and len(below) >= 3 and set(below) <= {"-"}:
+        if title and not line.startswith(" ") and len(below) >= 3 and set(below) in ({"-"}, {"="}):
+            if title in _PROSE_SECTIONS:
+                number += 2
+                continue
             current = []
             sections.append((_NUMPY_SECTIONS.get(title, ""), current))
             number += 2
@@ -126,11 +161,15 @@ class _Found:
         self.parameters: dict[str, Section] = {}
         self.returns: Section | None = None
         self.raises: dict[str, str] = {}
+        self.see_also: dict[str, str] = {}
 
     def add(self, kind: str, lines: list[str]) -> None:
         style, _, google_kind = kind.partition(" ")
         if style == "google":
             self._add_google(google_kind, lines)
+            return
+        if kind == "see_also":
+            self._add_related(lines)
             return
         for head, text in _items(lines):
             names, _, type_ = (part.strip() for part in head.partition(" : "))
@@ -141,6 +180,15 @@ class _Found:
                 self.returns = Section(to_markdown(type_ or names), text)
             elif kind == "raises" and re.fullmatch(r"[\w.]+", names):
                 self.raises.setdefault(names, text)
+
+    def _add_related(self, lines: list[str]) -> None:
+        for head, below in _items(lines):
+            match = _RELATED.match(head)
+            if not match:
+                continue
+            text = to_markdown(f"{match.group(2) or ''} {below}")
+            for name in match.group(1).split(","):
+                self.see_also.setdefault(re.sub(r":\w+:|[`~]", "", name).strip(), text)
 
     def _add_google(self, kind: str, lines: list[str]) -> None:
         indent = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
@@ -206,7 +254,7 @@ def _paragraphs(lines: list[str]) -> list[str]:
     current: list[str] = []
     for line in [*lines, ""]:
         stripped = line.strip()
-        if re.match(r"(>>>|[-*+•] |\d+[.)] |\+[-=]|={3}|\|)", stripped):
+        if _NO_PROSE.match(stripped):
             break
         if stripped:
             current.append(stripped)
@@ -216,3 +264,14 @@ def _paragraphs(lines: list[str]) -> list[str]:
     if current:
         paragraphs.append(to_markdown(" ".join(current)))
     return paragraphs
+
+
+def _blocks(lines: list[str]) -> list[str]:
+    """The paragraphs of prose between code, lists and tables."""
+    dedented = textwrap.dedent("\n".join(lines))
+    found: list[str] = []
+    for block in re.split(r"\n\s*\n", dedented):
+        text = block.strip("\n")
+        if text.strip() and not text.startswith(" ") and not _NO_PROSE.match(text):
+            found.append(to_markdown(text))
+    return found

@@ -1,26 +1,28 @@
-"""Filters: each says why a record is not to be kept, under a reason code. Knows nothing about how it was composed.
+"""The static filters: each says why a draft is not to be kept, under a reason code. Runs nothing.
 
 deprecated          the symbol says of itself that it is deprecated
+prompt-injection    text that speaks to a model rather than to a reader
 too-short, too-long the answer's length
-no-python-block     the answer has no ```python block, or more than one
+no-python-block     there is no code
 low-quality         broken markup, placeholders, too little or unfinished prose
 syntax              the code is not valid Python
 symbol-not-used     the code doesn't use the symbol asked about
 unknown-symbol      the code names a module, attribute or keyword that doesn't exist
-duplicate           the same question, code or prose was kept before
+
+What passes them is clean. Knows nothing about how a draft was composed, nor about other drafts.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 
-from bundle.digests import digest_text
 from bundle.records import Record
-from curation.entries import Entry
+from curation.draft import Draft, to_record
+from curation.injections import leaked_prompt
 from curation.markup import is_clean
+from curation.reason import Reason
 from curation.settings import Filters
 from symbols.check import check_code
 from symbols.table import SymbolTable
@@ -35,60 +37,51 @@ _EMPTY_PHRASES = re.compile(
 MIN_PROSE_WORDS = 4
 
 
-@dataclass(frozen=True)
-class Reason:
-    """Why a record is not kept."""
-
-    code: str
-    """One of the codes in the module's docstring."""
-    detail: str
-    """What exactly was found."""
-
-
 def python_blocks(text: str) -> list[str]:
     """The contents of an answer's ```python blocks."""
     return _BLOCK.findall(text)
 
 
-class RecordFilter:
-    """Judges records one by one; what it let through before is what duplicates are measured by."""
+class Cleaning:
+    """Judges drafts one by one."""
 
-    def __init__(self, settings: Filters, table: SymbolTable) -> None:
+    def __init__(self, settings: Filters, table: SymbolTable, deprecated: Collection[str] = ()) -> None:
+        """`deprecated` holds the symbols that say so of themselves."""
         self._settings = settings
         self._table = table
-        self._seen: dict[str, str] = {}
+        self.deprecated = set(deprecated)
 
-    def judge(self, record: Record, entry: Entry) -> Reason | None:
-        """Why the record of this entry is not kept, or None where it is."""
-        checks: tuple[Callable[[Record, Entry], Reason | None], ...] = (
+    def judge(self, draft: Draft) -> Reason | None:
+        """Why the draft is not clean, or None where it is."""
+        checks: tuple[Callable[[Draft], Reason | None], ...] = (
             self._deprecated,
-            self._length,
+            self._injection,
             self._block,
+            self._length,
             self._quality,
             self._code,
-            self._duplicate,
         )
-        return next((reason for check in checks if (reason := check(record, entry))), None)
+        return next((reason for check in checks if (reason := check(draft))), None)
 
-    def _deprecated(self, record: Record, entry: Entry) -> Reason | None:
-        return Reason("deprecated", record.provenance.symbol) if entry.documented.deprecated else None
+    def _deprecated(self, draft: Draft) -> Reason | None:
+        symbol = draft.provenance.symbol
+        return Reason("deprecated", symbol) if symbol in self.deprecated else None
 
-    def _length(self, record: Record, entry: Entry) -> Reason | None:
-        length = len(record.output)
-        if length < self._settings.min_characters:
-            return Reason("too-short", f"{length} characters; at least {self._settings.min_characters}")
-        if length > self._settings.max_characters:
-            return Reason("too-long", f"{length} characters; at most {self._settings.max_characters}")
-        return None
+    def _injection(self, draft: Draft) -> Reason | None:
+        text = "\n".join([draft.instruction, draft.lead, *draft.points, draft.code, draft.failing])
+        found = leaked_prompt(text)
+        return Reason("prompt-injection", found) if found else None
 
-    def _block(self, record: Record, entry: Entry) -> Reason | None:
-        blocks = python_blocks(record.output)
-        if len(blocks) == 1 and blocks[0].strip():
+    def _length(self, draft: Draft) -> Reason | None:
+        return too_long_or_short(to_record(draft, draft.code), self._settings)
+
+    def _block(self, draft: Draft) -> Reason | None:
+        if draft.code.strip() and len(python_blocks(to_record(draft, draft.code).output)) == 1:
             return None
-        return Reason("no-python-block", f"{len(blocks)} blocks")
+        return Reason("no-python-block", "the answer has no code, or more than one block")
 
-    def _quality(self, record: Record, entry: Entry) -> Reason | None:
-        prose = record.output.partition("\n\n```")[0]
+    def _quality(self, draft: Draft) -> Reason | None:
+        prose = draft.lead
         if found := _EMPTY_PHRASES.search(prose):
             return Reason("low-quality", f"says nothing: {found.group(0)!r}")
         if not is_clean(prose):
@@ -96,33 +89,35 @@ class RecordFilter:
         words = re.sub(r"`[^`]*`:?", "", prose, count=1).split()
         if len(words) < MIN_PROSE_WORDS:
             return Reason("low-quality", f"too little prose: {prose[:120]!r}")
-        if re.search(r"^(>>>|\.\.\. )", record.output, re.MULTILINE):
+        if re.search(r"^(>>>|\.\.\. )", "\n".join([prose, draft.code, *draft.points]), re.MULTILINE):
             return Reason("low-quality", "left-over prompts")
         return None
 
-    def _code(self, record: Record, entry: Entry) -> Reason | None:
-        code = python_blocks(record.output)[0]
+    def _code(self, draft: Draft) -> Reason | None:
         try:
-            tree = ast.parse(code)
-            findings = check_code(code, self._table)
-        except (SyntaxError, ValueError) as error:
+            tree = ast.parse(draft.code)
+            ast.parse(draft.failing)
+            findings = check_code(draft.code, self._table)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return Reason("syntax", str(error))
         if findings:
             first = findings[0]
             near = f"; nearest {first.nearest}" if first.nearest else ""
             return Reason("unknown-symbol", f"{first.problem}: {first.name}{near}")
-        if not uses_symbol(tree, record.provenance.symbol):
-            return Reason("symbol-not-used", record.provenance.symbol)
+        symbol = draft.provenance.symbol
+        if symbol and not uses_symbol(tree, symbol):
+            return Reason("symbol-not-used", symbol)
         return None
 
-    def _duplicate(self, record: Record, entry: Entry) -> Reason | None:
-        code = python_blocks(record.output)[0]
-        keys = [digest_text(f"question {record.question}"), digest_text(f"code {code}")]
-        for key in keys:
-            if key in self._seen:
-                return Reason("duplicate", f"the same {'question' if key == keys[0] else 'code'} as {self._seen[key]}")
-        self._seen.update(dict.fromkeys(keys, record.provenance.symbol))
-        return None
+
+def too_long_or_short(record: Record, settings: Filters) -> Reason | None:
+    """Why the answer's length is wrong, or None."""
+    length = len(record.output)
+    if length < settings.min_characters:
+        return Reason("too-short", f"{length} characters; at least {settings.min_characters}")
+    if length > settings.max_characters:
+        return Reason("too-long", f"{length} characters; at most {settings.max_characters}")
+    return None
 
 
 def uses_symbol(tree: ast.AST, symbol: str) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 _ROLE = re.compile(r":[\w:+-]+:`([^`]+)`")
 _LINK = re.compile(r"`([^`<]+?)\s*<[^`>]+>`_{1,2}")
 _NAMED_LINK = re.compile(r"`([^`]+)`_{1,2}(?!\w)")
 _FOOTNOTE = re.compile(r"\s*\[[\w#*-]+\]_(?!\w)")
 _DIRECTIVE = re.compile(r"^\s*\.\.(\s|$)")
+_ADMONITION = re.compile(r"^\s*\.\. (?:note|tip|hint|important|warning|caution|attention)::\s*(.*)$")
 _SENTENCE_END = re.compile(
     r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!cf\.)(?<!vs\.)(?<!resp\.)\s+(?=[A-Z`\"'(\[])"
 )
@@ -28,6 +30,22 @@ def without_directives(lines: list[str]) -> list[str]:
             continue
         kept.append(line)
     return kept
+
+
+def admonitions(lines: list[str]) -> list[str]:
+    """The first paragraphs of the notes, tips and warnings among lines, as Markdown."""
+    found: list[str] = []
+    for number, line in enumerate(lines):
+        if match := _ADMONITION.match(line):
+            indent = len(line) - len(line.lstrip())
+            below: list[str] = []
+            for other in lines[number + 1 :]:
+                if other.strip() and len(other) - len(other.lstrip()) <= indent:
+                    break
+                below.append(other)
+            text = "\n".join([match.group(1), textwrap.dedent("\n".join(below))]).strip()
+            found.append(to_markdown(re.split(r"\n\s*\n", text)[0]))
+    return [text for text in found if text]
 
 
 def to_markdown(text: str) -> str:

@@ -1,145 +1,283 @@
 """The curation stage: sources in; corpus, records, rejections, symbol table and report out.
 
-Streams: only the symbol table and the kept records' digests and places are in memory together with the kept records
-themselves, whose number the balance between libraries depends on.
+    collect → compose → mask and clean → verify → teach → judge → split → balance → report
+
+What was read, looked at and run before is taken from the cache folder, so that a second run does only what is new.
+What none of the steps' own modules rejects:
+
+no-example   an entry that shows code, or answers a question, gave no draft
+deprecated   a source, perhaps a later one, says that the symbol is deprecated
+
+Entries stream; the drafts that were found clean, and then the kept records, are in memory together.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from bundle.atomic import atomic_open, write_json
+from bundle.atomic import atomic_open
+from bundle.digests import digest_value
 from bundle.errors import DatasetError
-from bundle.records import EVAL, REJECTED, REPORT, SYMBOLS, TRAIN, Record, Rejection
+from bundle.records import EVAL, REJECTED, SYMBOLS, TRAIN, Record, Rejection, write_records
 from bundle.stage import Progress, StageResult
-from curation.collectors import Collector, PackageCollector
-from curation.compose import compose
-from curation.entries import CORPUS, read_corpus
-from curation.filters import RecordFilter
-from curation.report import Report
+from curation.balance import balance
+from curation.card import write_card
+from curation.collect import collect
+from curation.draft import Draft, to_record
+from curation.drafting import Drafting
+from curation.duplicates import Duplicates
+from curation.entries import CORPUS, ApiEntry, Dropped, Entry, SectionEntry, Snippet, read_entry, read_lines
+from curation.filters import too_long_or_short
+from curation.leaks import prove
+from curation.libraries import Libraries, Library
+from curation.masking import mask, mask_json
+from curation.pages import write_pages
+from curation.reason import Reason
+from curation.report import Report, summary
 from curation.settings import CurationSettings
-from curation.split import caps, is_held_out, position
+from curation.split import Split, split
+from curation.teacher import Teacher
+from curation.verify.store import Store
+from curation.verify.verifier import Environment, Verifier
 from symbols.table import SymbolTable
 
+_BATCH = 256
+_NO_EXAMPLE = Reason("no-example", "no code in it that stands by itself, or no prose that tells what it does")
+SPARE = 1.25
+"""How many times as many drafts are run as records may be kept: for what fails, and for what repeats another."""
+_IMPORT = re.compile(r"^(?:import|from) ([\w.]+)(?: import (\w+))?", re.MULTILINE)
+_WARM = 0.005
+"""Share of the drafts from which on a module that they import is imported beforehand."""
 
-def run(settings: CurationSettings, out: Path, progress: Progress) -> StageResult:
+
+def run(settings: CurationSettings, name: str, folder: Path, cache: Path, out: Path, progress: Progress) -> StageResult:
     """Make a dataset of the sources in the empty folder `out`.
 
+    Args:
+        settings: curation's settings, with absolute interpreters.
+        name: the dataset's.
+        folder: the project's folder, to which the sources' paths belong.
+        cache: where what was read and run is kept from one run to the next.
+        out: an empty folder.
+        progress: told what is being done.
+
     Raises:
-        SourceError: a source can't be read, or has nothing in it.
+        SourceError: a source can't be read, or has nothing in it; code can't be contained.
         DatasetError: no record was kept on one of the two sides.
     """
     began = time.monotonic()
-    report = Report()
-    collectors = [PackageCollector(source) for source in settings.sources]
-    table = collect(collectors, out / CORPUS, report, progress)
+    libraries = Libraries(settings.sources, cache / "libraries")
+    for library in libraries.all():
+        library.look(progress)
+    table = libraries.table()
     table.save(out / SYMBOLS)
+    report = Report()
     with atomic_open(out / REJECTED) as rejected:
-        kept = choose(settings, table, out / CORPUS, rejected, report, progress)
-        kept = balance(kept, settings.max_share, rejected, report)
-    write_split(kept, settings.held_out, out, report)
-    report.seconds = time.monotonic() - began
-    write_json(out / REPORT, report.to_json())
-    if not report.train or not report.eval:
+        way = _Way(settings, folder, cache, out, table, _Log(rejected, report), progress)
+        sides = way.go(libraries)
+    write_records(out / TRAIN, sides.train)
+    write_records(out / EVAL, sides.held_out)
+    for records, held_out in ((sides.train, False), (sides.held_out, True)):
+        for record in records:
+            report.keep(record, held_out)
+    report.seconds = round(time.monotonic() - began, 1)
+    report.save(out)
+    write_pages(out, settings.seed)
+    write_card(out, report, name)
+    if not sides.train or not sides.held_out:
         raise DatasetError(
-            f"curation kept {report.train} records to train on and {report.eval} held out; "
+            f"curation kept {len(sides.train)} records to train on and {len(sides.held_out)} held out; "
             "both need at least one, so add packages to `curation.sources` or loosen `curation.filters`"
         )
-    shares = ", ".join(f"{name} {count:,}" for name, count in report.by_library.most_common())
-    notes = [f"by library: {shares}", *(note for collector in collectors for note in collector.notes)]
+    prove(out, (), settings.filters.similarity)
+    skipped = sum(library.skipped for library in libraries.all())
+    notes = [*summary(report), *way.notes]
+    if skipped:
+        notes.append(f"{skipped} modules could not be imported and were skipped")
     return StageResult(
-        came_in=f"{report.entries:,} entries of {', '.join(collector.name for collector in collectors)}",
-        went_out=f"{report.train:,} records to train on, {report.eval:,} held out",
+        came_in=f"{report.entries:,} entries of {', '.join(name for one in libraries.all() for name in one.packages)}",
+        went_out=f"{len(sides.train):,} records to train on, {len(sides.held_out):,} held out",
         notes=tuple(notes),
     )
 
 
-def collect(collectors: Iterable[Collector], corpus: Path, report: Report, progress: Progress) -> SymbolTable:
-    """Write every source's entries to the corpus; returns what exists in all of them."""
-    table: SymbolTable | None = None
-    with atomic_open(corpus) as handle:
-        for collector in collectors:
-            progress(f"reading {collector.name}")
-            for entry in collector.collect():
-                handle.write(entry.model_dump_json() + "\n")
-                report.entries += 1
-                progress(f"reading {collector.name}", report.entries, 0, "entries")
-            if collector.table is not None:
-                table = collector.table if table is None else table.merged(collector.table)
-    return table or SymbolTable({}, frozenset(), {}, frozenset(), (), ())
+@dataclass(frozen=True)
+class _Log:
+    """Writes down and counts what is left out."""
+
+    rejected: TextIO
+    report: Report
+
+    def reject(self, stage: str, reason: Reason, record: Record | None = None, where: str = "") -> None:
+        rejection = Rejection(code=reason.code, stage=stage, detail=reason.detail, where=where, record=record)
+        self.rejected.write(rejection.model_dump_json() + "\n")
+        self.report.reject(rejection)
 
 
-def choose(
-    settings: CurationSettings,
-    table: SymbolTable,
-    corpus: Path,
-    rejected: TextIO,
-    report: Report,
-    progress: Progress,
-) -> list[Record]:
-    """The best record of each entry that passes the filters; the others tried are written as rejections."""
-    judge = RecordFilter(settings.filters, table)
-    kept: list[Record] = []
-    for number, entry in enumerate(read_corpus(corpus), start=1):
-        for record in compose(entry, table):
-            report.raw += 1
-            reason = judge.judge(record, entry)
-            if reason is None:
-                kept.append(record)
-                break
-            _reject(rejected, report, Rejection(code=reason.code, detail=reason.detail, record=record))
-        progress("composing records", number, report.entries, "entries")
-    return kept
+@dataclass
+class _Way:
+    """The way from the sources to the two sides."""
 
+    settings: CurationSettings
+    folder: Path
+    cache: Path
+    out: Path
+    table: SymbolTable
+    log: _Log
+    progress: Progress
+    notes: list[str] = field(default_factory=list)
 
-def balance(kept: Sequence[Record], share: float, rejected: TextIO, report: Report) -> list[Record]:
-    """The kept records without what a library has beyond its cap.
+    def go(self, libraries: Libraries) -> Split:
+        drafts = self._bounded(self._clean(libraries))
+        records: list[Record] = []
+        with Store(self.cache / "examples.sqlite") as store:
+            for library, own in drafts.items():
+                records += self._verified(library, own, store)
+        duplicates = Duplicates(self.settings.filters)
+        records = self._passing("judge", self._taught(records), self._too_long, duplicates.reason)
+        similarity = self.settings.filters.similarity
+        sides = split(records, self.settings.held_out, similarity)
+        for record, reason in sides.leaked:
+            self.log.reject("judge", reason, record)
+        balanced = balance([*sides.train, *sides.held_out], self.settings)
+        for record, reason in balanced.dropped:
+            self.log.reject("balance", reason, record)
+        return sides.among(balanced.kept)
 
-    Those with a documented example stay before others, and names near the top of a library (`re.sub`) before those deep
-    inside (`xml.sax.handler.ContentHandler.skippedEntity`); a hash decides among equals.
-    """
-    limits = caps(Counter(record.provenance.package for record in kept), share)
-    taken: Counter[str] = Counter()
-    chosen: set[str] = set()
-    for record in sorted(kept, key=_rank):
-        library = record.provenance.package
-        if taken[library] < limits[library]:
-            taken[library] += 1
-            chosen.add(record.provenance.symbol)
-        else:
-            detail = f"{library} has its {limits[library]:,} records"
-            _reject(rejected, report, Rejection(code="balance", detail=detail, record=record))
-    return [record for record in kept if record.provenance.symbol in chosen]
+    def _clean(self, libraries: Libraries) -> dict[Library, list[Draft]]:
+        """The clean drafts of all sources, by the libraries that their code runs on."""
+        digest = digest_value([library.digest for library in libraries.all()])
+        drafting = Drafting(self.settings, self.table, digest, self.cache / "drafts")
+        clean: dict[Library, list[Draft]] = {library: [] for library in libraries.all()}
+        deprecated: set[str] = set()
+        report = self.log.report
+        with atomic_open(self.out / CORPUS) as corpus:
+            for source in self.settings.sources:
+                library = libraries.of(source)
+                found = collect(source, library, self.folder, self.cache, self.progress)
+                unused: dict[str, None] = {}
+                before = report.entries
+                for line in read_lines(found):
+                    entry = read_entry(line)
+                    if isinstance(entry, Dropped):
+                        self.log.reject("collect", Reason(entry.code, mask(entry.detail)[0]), where=entry.where)
+                        continue
+                    report.entries += 1
+                    corpus.write(mask_json(line) + "\n")
+                    if name := _shown_by(entry):
+                        unused[name] = None
+                    if isinstance(entry, ApiEntry) and entry.deprecated:
+                        deprecated.add(entry.documented.symbol)
+                for one in drafting.drafts(found, self.progress):
+                    report.composed(one.draft.provenance)
+                    report.masked.update(one.masked)
+                    unused.pop(one.draft.provenance.url or one.draft.provenance.symbol, None)
+                    if one.reason:
+                        self.log.reject("clean", one.reason, to_record(one.draft, one.draft.code))
+                    else:
+                        clean[library].append(one.draft)
+                for name in unused:
+                    self.log.reject("compose", _NO_EXAMPLE, where=name)
+                if report.entries == before:
+                    name = getattr(source, "path", ", ".join(source.packages))
+                    self.notes.append(f"nothing of {name} could be used; {REJECTED} says why")
+        return {library: self._current(drafts, deprecated) for library, drafts in clean.items()}
 
+    def _current(self, drafts: Sequence[Draft], deprecated: Collection[str]) -> list[Draft]:
+        """The drafts about symbols that no source, whichever came last, calls deprecated."""
+        for draft in drafts:
+            if draft.provenance.symbol in deprecated:
+                self.log.reject("clean", Reason("deprecated", draft.provenance.symbol), to_record(draft, draft.code))
+        return [draft for draft in drafts if draft.provenance.symbol not in deprecated]
 
-def _rank(record: Record) -> tuple[bool, int, float]:
-    symbol = record.provenance.symbol
-    return record.provenance.kind != "usage", symbol.count("."), position(symbol, "balance")
+    def _bounded(self, drafts: dict[Library, list[Draft]]) -> dict[Library, list[Draft]]:
+        """Where the dataset's size is bounded: the drafts that are worth a run."""
+        if not self.settings.max_records:
+            return drafts
+        most = int(self.settings.max_records * SPARE)
+        records = {id(draft): to_record(draft, draft.code) for own in drafts.values() for draft in own}
+        balanced = balance(list(records.values()), self.settings.model_copy(update={"max_records": most}))
+        for record, reason in balanced.dropped:
+            self.log.reject("verify", reason, record)
+        staying = {id(record) for record in balanced.kept}
+        return {
+            library: [draft for draft in own if id(records[id(draft)]) in staying] for library, own in drafts.items()
+        }
 
+    def _verified(self, library: Library, drafts: Sequence[Draft], store: Store) -> list[Record]:
+        """The records of the drafts whose code holds, in the drafts' order.
 
-def write_split(kept: Iterable[Record], share: float, out: Path, report: Report) -> None:
-    """Write each kept record to its side, and count it."""
-    with ExitStack() as stack:
-        train = stack.enter_context(atomic_open(out / TRAIN))
-        held_out = stack.enter_context(atomic_open(out / EVAL))
-        for record in kept:
-            if is_held_out(record.provenance.symbol, share):
-                held_out.write(record.model_dump_json() + "\n")
-                report.eval += 1
+        The drafts of one library share interpreters that have imported what these need, and no more: the less an
+        interpreter holds, the faster it forks.
+        """
+        found: dict[int, Record | Reason] = {}
+        groups: dict[str, list[int]] = {}
+        for number, draft in enumerate(drafts):
+            groups.setdefault(draft.provenance.package, []).append(number)
+        for package, numbers in groups.items():
+            environment = Environment(library.python, library.digest, self._imports([drafts[one] for one in numbers]))
+            with Verifier(self.settings.verification, environment, store) as verifier:
+                for start in range(0, len(numbers), _BATCH):
+                    batch = numbers[start : start + _BATCH]
+                    found.update(zip(batch, verifier.verify([drafts[one] for one in batch]), strict=True))
+                    self.progress(f"running examples of {package}", start + len(batch), len(numbers), "examples")
+        records: list[Record] = []
+        for number, draft in enumerate(drafts):
+            outcome = found[number]
+            self.log.report.ran(draft.provenance.package, isinstance(outcome, Record))
+            if isinstance(outcome, Reason):
+                self.log.reject("verify", outcome, to_record(draft, draft.code))
             else:
-                train.write(record.model_dump_json() + "\n")
-                report.train += 1
-            report.kept += 1
-            report.by_library[record.provenance.package] += 1
-            report.by_kind[record.provenance.kind] += 1
-            report.lengths.append(len(record.output))
+                records.append(outcome)
+        return records
+
+    def _imports(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
+        """The modules that enough drafts import, so that they are imported once for all."""
+        counts: Counter[str] = Counter()
+        for draft in drafts:
+            for module, name in _IMPORT.findall(draft.code):
+                below = f"{module}.{name}"
+                counts.update({module, below} if below in self.table.modules else {module})
+        least = max(5, len(drafts) * _WARM)
+        known = self.table.modules | self.table.known | self.table.roots.keys()
+        return tuple(sorted(name for name, count in counts.items() if count >= least and name in known))
+
+    def _taught(self, records: list[Record]) -> Iterable[Record]:
+        if not self.settings.teacher.url:
+            return records
+        with Teacher(self.settings.teacher, self.cache / "teacher") as teacher:
+            taught = list(teacher.rewrite(records, self.progress))
+            self.notes += teacher.notes
+        return taught
+
+    def _passing(
+        self, stage: str, records: Iterable[Record], *checks: Callable[[Record], Reason | None]
+    ) -> list[Record]:
+        """The records that no check has a reason against."""
+        kept = []
+        for number, record in enumerate(records, start=1):
+            reason = next((found for check in checks if (found := check(record))), None)
+            if reason:
+                self.log.reject(stage, reason, record)
+            else:
+                kept.append(record)
+            self.progress("judging records", number, 0, "records")
+        return kept
+
+    def _too_long(self, record: Record) -> Reason | None:
+        return too_long_or_short(record, self.settings.filters)
 
 
-def _reject(rejected: TextIO, report: Report, rejection: Rejection) -> None:
-    rejected.write(rejection.model_dump_json() + "\n")
-    report.rejected[rejection.code] += 1
+def _shown_by(entry: Entry) -> str:
+    """The name of an entry that shows code, or answers a question; empty for mere descriptions."""
+    if isinstance(entry, ApiEntry):
+        return (entry.origin.url or entry.documented.symbol) if entry.snippets else ""
+    if isinstance(entry, SectionEntry) and not any(isinstance(one, Snippet) for one in entry.content):
+        return ""
+    return entry.origin.url

@@ -1,8 +1,8 @@
-"""Takes rights away from the process that calls it: what is granted stays granted for good, for its children too.
+"""Takes rights away from the process that calls it: what is taken is gone for good, for its children too.
 
 Works on the standard library alone, because it runs inside whichever interpreter runs the untrusted code: resource
 limits, an unused user id where it runs as root, Landlock (by system call) and a seccomp filter that somebody else
-compiled. Knows nothing about the code that is run, nor about who waits for it.
+compiled. Knows nothing about the code that is run, about who waits for it, or about the namespaces it may run in.
 """
 
 from __future__ import annotations
@@ -16,30 +16,63 @@ import sys
 import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 THREADS = 64
 """Threads that are granted beyond the processes."""
-_FIRST_UNUSED_ID = 1 << 30
 _NOBODY = 65534
+_UNSEEN = 4096
+"""Other processes of this user that are reckoned with where there is no /proc to count them in."""
 
 # linux/landlock.h, linux/prctl.h, linux/capability.h
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION = 1
-_PATH_BENEATH = 1
+_PATH_BENEATH, _NET_PORT = 1, 2
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _TRUNCATE, _IOCTL_DEV = 1 << 14, 1 << 15
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
-_TCP, _SCOPES = 0b11, 0b11
+_TCP, _CONNECT_TCP, _SCOPES = 0b11, 0b10, 0b11
 _SET_DEATH_SIGNAL, _KEEP_CAPABILITIES, _SET_SECCOMP, _NO_NEW_PRIVILEGES = 1, 8, 22, 38
 _SIGKILL = 9
-_READ_ANY_FILE = 1 << 2
+_OPEN_ANY_FILE, _READ_ANY_FILE = 1 << 1, 1 << 2
 _CAPABILITY_VERSION = 0x20080522
 
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu")
-_DEVICES = ("/dev/zero", "/dev/random", "/dev/urandom")
+_DEVICE_RIGHTS = {
+    "/dev/null": _READ_FILE | _WRITE_FILE | _TRUNCATE,
+    "/dev/zero": _READ_FILE,
+    "/dev/random": _READ_FILE,
+    "/dev/urandom": _READ_FILE,
+}
+DEVICES = tuple(_DEVICE_RIGHTS)
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def contain(job: dict[str, Any], rules: int) -> None:
+    """Give up every right that the code isn't to have.
+
+    Args:
+        job: `folder`, `seconds`, `memory_bytes`, `file_bytes`, `files` and `processes`; on Linux also `filter` (hex),
+            `user` (an id that nobody has) and `alone` (this user's processes outside aren't counted against it).
+        rules: a descriptor from `ruleset`; -1 for none.
+
+    Raises:
+        OSError: a part of the containment can't be had; nothing untrusted has run yet.
+    """
+    limit(job["seconds"], job["memory_bytes"], job["file_bytes"], job["files"])
+    if not sys.platform.startswith("linux"):
+        return
+    alone = leave_root(job["folder"], job["user"], job["processes"], rules >= 0) or job["alone"]
+    limit_processes(job["processes"], alone)
+    die_with_parent()
+    if rules >= 0:
+        _prctl(_NO_NEW_PRIVILEGES, 1)
+        _checked(_libc.syscall(_RESTRICT_SELF, rules, 0), "Landlock")
+        os.close(rules)
+    if job["filter"]:
+        seccomp(bytes.fromhex(job["filter"]))
 
 
 def landlock_abi() -> int:
@@ -49,14 +82,14 @@ def landlock_abi() -> int:
     return max(0, int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)))
 
 
-def limit(seconds: float, memory_bytes: int, file_bytes: int) -> None:
+def limit(seconds: float, memory_bytes: int, file_bytes: int, files: int) -> None:
     """Bounds that every Unix knows; the time is processor time, as a last resort behind the caller's clock."""
     cpu = int(seconds) + 2
     limits = [
         (resource.RLIMIT_CPU, cpu),
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_FSIZE, file_bytes),
-        (resource.RLIMIT_NOFILE, 256),
+        (resource.RLIMIT_NOFILE, files),
         (resource.RLIMIT_CORE, 0),
     ]
     for what, bound in limits:
@@ -75,10 +108,11 @@ def _lower(what: int, bound: int) -> None:
     resource.setrlimit(what, (bound, bound))
 
 
-def leave_root(folder: str, processes: int) -> bool:
+def leave_root(folder: str, unused: int, processes: int, landlock: bool) -> bool:
     """Where this process is root: become a user id that nobody has, with no right but to read what root reads.
 
-    The kernel never counts root's processes, so root can't be bound. Returns whether the id is this process's alone.
+    The kernel never counts root's processes, so root can't be bound. Containers often lack that one right and have the
+    one to open any file, which is as good where Landlock then bounds it. Returns whether the id is its alone.
 
     Raises:
         OSError: the id can't be changed (a container without that right) though several processes were asked for.
@@ -86,7 +120,7 @@ def leave_root(folder: str, processes: int) -> bool:
     if os.geteuid() != 0 or not sys.platform.startswith("linux"):
         return False
     alone = False
-    for user in (_FIRST_UNUSED_ID + os.getpid(), _NOBODY):
+    for user in (unused, _NOBODY):
         try:
             os.chown(folder, user, user)
             os.setgroups([])
@@ -99,15 +133,16 @@ def leave_root(folder: str, processes: int) -> bool:
             continue
         alone = user != _NOBODY
         break
-    _keep_capabilities(_READ_ANY_FILE)
+    _keep_capability(_READ_ANY_FILE, _OPEN_ANY_FILE if landlock else 0)
     return alone
 
 
-def _keep_capabilities(wanted: int) -> None:
+def _keep_capability(wanted: int, otherwise: int) -> None:
     header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
     data = ctypes.create_string_buffer(24)
     _checked(_libc.capget(header, data), "capget")
-    kept = struct.unpack("=6I", data.raw)[1] & wanted
+    permitted = struct.unpack("=6I", data.raw)[1]
+    kept = permitted & wanted or permitted & otherwise
     _checked(_libc.capset(header, struct.pack("=6I", kept, kept, 0, 0, 0, 0)), "capset")
 
 
@@ -118,6 +153,8 @@ def limit_processes(processes: int, alone: bool) -> None:
 
 
 def _tasks_of(user: int) -> int:
+    if not Path("/proc/self").exists():
+        return _UNSEEN
     tasks = 0
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
@@ -138,9 +175,11 @@ def readable_roots() -> list[str]:
     return sorted(path for path in roots if str(Path(path).resolve()) != "/")
 
 
-def landlock(abi: int, writable: str, readable: Iterable[str]) -> None:
-    """Files: only `writable` can be changed, only it and `readable` can be read or executed. No TCP, no signals out.
+def ruleset(abi: int, writable: str, readable: Iterable[str], ports: Iterable[int] = ()) -> int:
+    """Landlock's rules as a descriptor that any number of forks may put on.
 
+    Files: only beneath `writable` can be changed, only it and `readable` can be read or executed. No signals out
+    (sixth version). TCP only to `ports`, none by default (fourth version); Landlock knows ports, not addresses.
     The method is the kernel's (Documentation/userspace-api/landlock.rst).
 
     Raises:
@@ -152,28 +191,26 @@ def landlock(abi: int, writable: str, readable: Iterable[str]) -> None:
         attribute += struct.pack("=Q", _TCP)
     if abi >= 6:
         attribute += struct.pack("=Q", _SCOPES)
-    ruleset = _checked(_libc.syscall(_CREATE_RULESET, attribute, ctypes.c_size_t(len(attribute)), 0), "Landlock")
-    try:
-        for path in readable:
-            _allow(ruleset, path, files & (_EXECUTE | _READ_FILE | _READ_DIR))
-        for path in _DEVICES:
-            _allow(ruleset, path, _READ_FILE)
-        _allow(ruleset, "/dev/null", files & (_READ_FILE | _WRITE_FILE | _TRUNCATE))
-        _allow(ruleset, writable, files & ~_IOCTL_DEV)
-        _prctl(_NO_NEW_PRIVILEGES, 1)
-        _checked(_libc.syscall(_RESTRICT_SELF, ruleset, 0), "Landlock")
-    finally:
-        os.close(ruleset)
+    rules = _checked(_libc.syscall(_CREATE_RULESET, attribute, ctypes.c_size_t(len(attribute)), 0), "Landlock")
+    for path in readable:
+        _allow(rules, path, files & (_EXECUTE | _READ_FILE | _READ_DIR))
+    for path in DEVICES:
+        _allow(rules, path, files & _DEVICE_RIGHTS[path])
+    _allow(rules, writable, files & ~_IOCTL_DEV)
+    for port in ports:
+        rule = struct.pack("=QQ", _CONNECT_TCP, port)
+        _checked(_libc.syscall(_ADD_RULE, rules, _NET_PORT, rule, 0), f"Landlock for port {port}")
+    return rules
 
 
-def _allow(ruleset: int, path: str, rights: int) -> None:
+def _allow(rules: int, path: str, rights: int) -> None:
     try:
         handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
     try:
         rule = struct.pack("=Qi", rights if Path(path).is_dir() else rights & _OF_FILES, handle)
-        _checked(_libc.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, rule, 0), f"Landlock for {path}")
+        _checked(_libc.syscall(_ADD_RULE, rules, _PATH_BENEATH, rule, 0), f"Landlock for {path}")
     finally:
         os.close(handle)
 

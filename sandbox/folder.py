@@ -1,8 +1,9 @@
-"""The private folder of one run: made with the code in it, removed whatever the code did to it."""
+"""The private folders: one an interpreter, in it one an example; removed whatever the code did to them."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -14,20 +15,33 @@ from sandbox.child import CODE
 
 
 @contextmanager
-def private_folder(code: str = "") -> Iterator[Path]:
-    """A new folder that only this user enters, with the code as a file."""
+def private_folder() -> Iterator[Path]:
+    """A new folder in which others can list nothing."""
     folder = Path(tempfile.mkdtemp(prefix="boffin-sandbox-")).resolve()
+    # Root's forks go by other ids, and must come through to the folders that are theirs.
+    folder.chmod(0o711)
     try:
-        (folder / CODE).write_bytes(code.encode("utf-8", "surrogatepass"))
         yield folder
     finally:
         _remove(folder)
 
 
-def _remove(folder: Path) -> None:
+@contextmanager
+def example_folder(writable: Path, code: str) -> Iterator[Path]:
+    """A new folder in `writable` with the code as a file; afterwards `writable` is empty."""
+    folder = Path(tempfile.mkdtemp(prefix="example-", dir=writable))
+    try:
+        (folder / CODE).write_bytes(code.encode("utf-8", "surrogatepass"))
+        yield folder
+    finally:
+        for entry in os.scandir(writable):
+            _remove(Path(entry))
+
+
+def _remove(path: Path) -> None:
     # Folders without rights, or thousands deep, defeat shutil; the system's own commands manage both.
     with contextlib.suppress(OSError, RecursionError):
-        shutil.rmtree(folder)
+        shutil.rmtree(path)
         return
-    subprocess.run(["chmod", "-R", "u+rwx", folder], capture_output=True, check=False)
-    subprocess.run(["rm", "-rf", folder], capture_output=True, check=False)
+    subprocess.run(["chmod", "-R", "u+rwx", path], capture_output=True, check=False)
+    subprocess.run(["rm", "-rf", path], capture_output=True, check=False)

@@ -1,6 +1,9 @@
 """What goes into the sandbox beside the code, and what comes out of it.
 
-Errors: SandboxError, where this machine or this interpreter can't contain the code.
+Errors:
+
+    SandboxError        this machine or this interpreter can't contain the code
+      InterpreterGone   a warm interpreter has ended: start another
 """
 
 from __future__ import annotations
@@ -13,8 +16,8 @@ Reason = Literal["ok", "exception", "timeout", "memory", "output", "processes", 
 
 `ok` exit code 0 · `exception` another exit code, as after an uncaught exception · `timeout` out of time · `memory` out
 of memory · `output` more output, or a larger file, than allowed · `processes` ended by the refusal of another process ·
-`network` ended by the refusal of a socket · `refused` ended by another refusal, such as a file outside · `killed` ended
-by a signal, such as a crash in native code.
+`network` ended by the refusal of a connection or of a name · `refused` ended by another refusal, such as a file
+outside · `killed` ended by a signal, such as a crash in native code.
 """
 
 REASONS: tuple[str, ...] = get_args(Reason)
@@ -24,12 +27,16 @@ class SandboxError(Exception):
     """The code can't be contained here; one line that says what is missing and what to do."""
 
 
+class InterpreterGone(SandboxError):
+    """The warm interpreter has ended (the system may have needed its memory); another can be started."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What the code may use."""
 
     seconds: float = 10.0
-    """Wall-clock time, the interpreter's start included."""
+    """Wall-clock time of the code, its imports included."""
     memory_bytes: int = 2 * 2**30
     """Address space of each process, the interpreter and its libraries included."""
     output_bytes: int = 256 * 1024

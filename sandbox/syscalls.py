@@ -12,8 +12,10 @@ import tempfile
 
 from sandbox.outcome import SandboxError
 
-NETWORK = ("socket", "connect", "bind", "listen", "accept", "accept4")
+NETWORK = ("bind", "listen")
 """Answered with ENETDOWN. A socket pair stays allowed: asyncio is built on one, and it reaches nobody."""
+CLIENTS = ("socket", "connect", "accept", "accept4")
+"""Likewise, unless TCP is granted; then `socket` makes nothing but TCP sockets over IPv4 and IPv6."""
 
 _OTHER_PROCESSES = "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd perf_event_open"
 _KERNEL = (
@@ -46,16 +48,20 @@ SIGNALS = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "p
 _CLONE_THREAD = 0x00010000
 _CLONE_NAMESPACES = (0x00000080, 0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000)
 _O_TRUNC, _O_ACCMODE = 0o1000, 0o3
-_SOCKET_TYPE, _NOT_STREAMS = 0xF, (2, 3, 5)
+_SOCKET_TYPE, _STREAM, _INET, _INET6, _TCP = 0xF, 1, 2, 10, 6
+_FAST_OPEN = 0x20000000
+_SENDERS = {"sendto": 3, "sendmsg": 2, "sendmmsg": 3}
+"""Which argument of what sends carries the flags."""
 
 
 @functools.cache
-def program(forks: bool, signals: bool) -> bytes:
+def program(forks: bool, signals: bool, tcp: bool) -> bytes:
     """The compiled filter, an array of `struct sock_filter` for this machine's architecture.
 
     Args:
         forks: whether the code may start processes.
         signals: whether it may send signals (which Landlock must then keep inside).
+        tcp: whether it may connect (to what Landlock or a network namespace must then bound) and accept.
 
     Raises:
         SandboxError: pyseccomp or libseccomp isn't installed.
@@ -82,8 +88,22 @@ def program(forks: bool, signals: bool) -> bytes:
     deny(ABSENT, errno.ENOSYS)
     if not signals:
         deny(SIGNALS, errno.EPERM)
-    for kind in _NOT_STREAMS:
-        deny(("socketpair",), errno.ENETDOWN, masked(1, _SOCKET_TYPE, kind))
+    for kind in range(_SOCKET_TYPE + 1):
+        if kind != _STREAM:
+            deny(("socketpair", "socket") if tcp else ("socketpair",), errno.ENETDOWN, masked(1, _SOCKET_TYPE, kind))
+    if tcp:
+        # A filter can't say "neither this nor that" of one argument. Numbers above int's range count as above.
+        for family in {*range(_INET6)} - {_INET}:
+            deny(("socket",), errno.ENETDOWN, pyseccomp.Arg(0, pyseccomp.EQ, family))
+        deny(("socket",), errno.ENETDOWN, pyseccomp.Arg(0, pyseccomp.GT, _INET6))
+        # Landlock knows TCP alone, and doesn't see a connection that is opened by sending.
+        for protocol in range(1, _TCP):
+            deny(("socket",), errno.ENETDOWN, pyseccomp.Arg(2, pyseccomp.EQ, protocol))
+        deny(("socket",), errno.ENETDOWN, pyseccomp.Arg(2, pyseccomp.GT, _TCP))
+        for name, position in _SENDERS.items():
+            deny((name,), errno.ENETDOWN, masked(position, _FAST_OPEN, _FAST_OPEN))
+    else:
+        deny(CLIENTS, errno.ENETDOWN)
     # Opening for reading and truncating at once slips through Landlock before its third version.
     deny(("open",), errno.EPERM, masked(1, _O_TRUNC | _O_ACCMODE, _O_TRUNC))
     deny(("openat",), errno.EPERM, masked(2, _O_TRUNC | _O_ACCMODE, _O_TRUNC))

@@ -5,17 +5,16 @@ Knows nothing about how the child was started or contained.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
 import signal
 import time
 from typing import Protocol, cast
 
-from sandbox.outcome import REASONS, Limits, Outcome, Reason, SandboxError
+from sandbox.outcome import REASONS, InterpreterGone, Limits, Outcome, Reason, SandboxError
 
-_POLL = 0.05
-"""Seconds between two looks at whether the child has ended while something still holds its output."""
+_POLL = 0.01
+"""Seconds between two looks at whether a child has ended that can't be waited for beside its output."""
 _LETTING_GO = 2.0
 """Seconds that a killed child's output is waited for."""
 _ENDING = 20.0
@@ -26,8 +25,12 @@ _STATUS_BYTES = 64
 class Child(Protocol):
     """A running child."""
 
+    @property
+    def ended(self) -> int | None:
+        """A descriptor that can be read from when it has ended; None where there is none."""
+
     def poll(self) -> int | None:
-        """Its exit code (a signal's number negated), or None while it runs."""
+        """Its exit code (a signal's number negated), or None while it runs. It doesn't block."""
 
     def kill(self) -> None:
         """End it and all of its process group."""
@@ -81,10 +84,11 @@ def watch(child: Child, pipes: Pipes, limits: Limits, began: float) -> Outcome:
     """
     stopped = _read(child, pipes, limits, began + limits.seconds)
     child.kill()
-    if stopped:
-        _drain(pipes)
     code = _wait(child)
     seconds = time.monotonic() - began
+    _drain(pipes, limits.output_bytes)
+    if not stopped and _written(pipes) > limits.output_bytes:
+        stopped = "output"
     ready, _, failed = pipes.status.data.decode("ascii", "replace").partition(" ")
     written = pipes.stderr.data.decode("utf-8", "replace")
     if ready != "ready" and not stopped:
@@ -99,30 +103,24 @@ def _read(child: Child, pipes: Pipes, limits: Limits, deadline: float) -> Reason
     with selectors.DefaultSelector() as selector:
         for pipe in pipes.all:
             selector.register(pipe.ours, selectors.EVENT_READ, pipe)
-        while selector.get_map():
+        if child.ended is not None:
+            selector.register(child.ended, selectors.EVENT_READ)
+        while child.poll() is None:
             left = deadline - time.monotonic()
             if left <= 0:
                 return "timeout"
-            for key, _ in selector.select(min(left, _POLL)):
-                pipe = cast(Pipe, key.data)
-                if not _take(pipe):
-                    selector.unregister(pipe.ours)
+            for key, _ in selector.select(left if child.ended is not None else min(left, _POLL)):
+                if key.data and not _take(key.data):
+                    selector.unregister(key.fileobj)
             if len(pipes.status.data) > _STATUS_BYTES:
                 return "killed"
-            if len(pipes.stdout.data) + len(pipes.stderr.data) > limits.output_bytes:
+            if _written(pipes) > limits.output_bytes:
                 return "output"
-            if child.poll() is not None:
-                # What it left running holds the pipes open; what it wrote is in them.
-                child.kill()
-                _drain(pipes)
-                over = len(pipes.stdout.data) + len(pipes.stderr.data) > limits.output_bytes
-                return "output" if over else None
-        # It closed its pipes and may still run.
-        while child.poll() is None:
-            if time.monotonic() > deadline:
-                return "timeout"
-            time.sleep(_POLL / 10)
     return None
+
+
+def _written(pipes: Pipes) -> int:
+    return len(pipes.stdout.data) + len(pipes.stderr.data)
 
 
 def _take(pipe: Pipe) -> bool:
@@ -135,25 +133,29 @@ def _take(pipe: Pipe) -> bool:
     return bool(part)
 
 
-def _drain(pipes: Pipes) -> None:
-    """Read what is left until everybody who was killed has let go of the pipes."""
+def _drain(pipes: Pipes, most: int) -> None:
+    """Read what is left until everybody who was killed has let go of the pipes, or it is too much anyway."""
     deadline = time.monotonic() + _LETTING_GO
     with selectors.DefaultSelector() as selector:
         for pipe in pipes.all:
             selector.register(pipe.ours, selectors.EVENT_READ, pipe)
-        while selector.get_map() and (left := deadline - time.monotonic()) > 0:
+        while selector.get_map() and _written(pipes) <= most and (left := deadline - time.monotonic()) > 0:
             for key, _ in selector.select(left):
-                if not _take(cast(Pipe, key.data)):
+                if not _take(key.data):
                     selector.unregister(key.fileobj)
 
 
 def _wait(child: Child) -> int:
     """The exit code of a child that has ended or was just killed."""
     deadline = time.monotonic() + _ENDING
-    while (code := child.poll()) is None:
-        if time.monotonic() > deadline:
-            raise SandboxError("a killed child doesn't end; it hangs in the kernel, look at the system's log")
-        time.sleep(_POLL / 10)
+    with selectors.DefaultSelector() as selector:
+        if child.ended is not None:
+            selector.register(child.ended, selectors.EVENT_READ)
+        while (code := child.poll()) is None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise InterpreterGone("a killed child doesn't end; it hangs in the kernel, look at the system's log")
+            selector.select(left if child.ended is not None else _POLL)
     return code
 
 
@@ -174,10 +176,3 @@ def _cut(pipes: Pipes, most: int) -> tuple[str, str]:
         stderr = stderr[-max(most // 2, most - len(stdout)) :]
         stdout = stdout[: most - len(stderr)]
     return stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace")
-
-
-def kill_group(leader: int) -> None:
-    """Kill a process group whose leader isn't reaped yet (so that its id can't be somebody else's)."""
-    # macOS answers EPERM for a group of zombies.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)

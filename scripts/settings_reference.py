@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -10,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from boffin.settings import Settings
+from bundle.settings import parts_in
 
 HEAD = """# Settings
 
@@ -27,10 +29,10 @@ def reference() -> str:
 
 def _section(model: type[BaseModel], path: str) -> Iterator[str]:
     rows = []
-    inner: list[tuple[str, type[BaseModel], FieldInfo]] = []
+    inner: list[tuple[str, list[type[BaseModel]], FieldInfo]] = []
     for name, field in model.model_fields.items():
-        nested = _model_of(field.annotation)
-        if nested is not None:
+        nested = parts_in(field.annotation)
+        if nested:
             inner.append((f"{path}.{name}".lstrip("."), nested, field))
         else:
             rows.append(f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {field.description} |\n")
@@ -40,13 +42,10 @@ def _section(model: type[BaseModel], path: str) -> Iterator[str]:
     for name, nested, field in inner:
         repeated = "[[{}]]" if _is_list(field) else "[{}]"
         yield f"\n## `{repeated.format(name)}`\n\n{field.description}\n"
-        yield from _section(nested, name)
-
-
-def _model_of(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_of(part))), None)
+        for one in nested:
+            if len(nested) > 1:
+                yield f'\n### `kind = "{one.model_fields["kind"].default}"`\n\n{inspect.cleandoc(one.__doc__ or "")}\n'
+            yield from _section(one, name)
 
 
 def _is_list(field: FieldInfo) -> bool:

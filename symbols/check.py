@@ -1,40 +1,24 @@
 """Checks code against a symbol table: imports, attribute chains and keywords that don't exist.
 
-It reads the syntax tree and runs nothing. Conservative: a name that is bound in more than one way anywhere in the
-code is not followed, and neither is what a call returns. Knows nothing about types.
+It reads the syntax tree and runs nothing. Names of imports are judged here: a name that is bound in more than one way
+anywhere in the code is not followed. What instances have is judged by `symbols.instances`, along `symbols.flow`.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-import difflib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
 
+from symbols.finding import Finding, Problem, nearest
+from symbols.flow import Flow, guards
+from symbols.instances import InstanceJudge
 from symbols.table import BUILTINS, SymbolTable
-
-Problem = Literal["no-such-module", "no-such-attribute", "no-such-keyword"]
-_GUARDS = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError", "Exception", "BaseException"})
 
 _NAMED = (
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
     *(ast.ExceptHandler, ast.MatchStar, ast.MatchAs),
 )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something in the code that does not exist."""
-
-    line: int
-    """Line in the code, from 1."""
-    name: str
-    """The full dotted name, or `function(keyword)`."""
-    problem: Problem
-    nearest: str
-    """A real name much like it, or nothing."""
 
 
 def check_code(code: str, table: SymbolTable) -> list[Finding]:
@@ -44,15 +28,29 @@ def check_code(code: str, table: SymbolTable) -> list[Finding]:
     to be importable is `no-such-module`.
 
     Raises:
+        SyntaxError: the code is not valid Python, or nests too deeply.
+    """
+    tree = parse(code)
+    bound = bound_names(tree)
+    checker = _Checker(table, bound)
+    try:
+        checker.visit(tree)
+        Flow(table, bound, InstanceJudge(table, tree, checker.findings.append)).follow(tree)
+    except RecursionError:
+        raise SyntaxError("the code nests too deeply") from None
+    return sorted(set(checker.findings), key=lambda one: (one.line, one.name))
+
+
+def parse(code: str) -> ast.Module:
+    """The code's syntax tree.
+
+    Raises:
         SyntaxError: the code is not valid Python.
     """
     try:
-        tree = ast.parse(code)
+        return ast.parse(code)
     except (ValueError, RecursionError, MemoryError) as error:
         raise SyntaxError(str(error)) from None
-    checker = _Checker(table, bound_names(tree))
-    checker.visit(tree)
-    return sorted(set(checker.findings), key=lambda one: (one.line, one.name))
 
 
 def bound_names(tree: ast.AST) -> dict[str, str]:
@@ -105,10 +103,7 @@ class _Checker(ast.NodeVisitor):
         self.findings: list[Finding] = []
 
     def visit_Try(self, node: ast.Try) -> None:
-        handlers = [handler.type for handler in node.handlers]
-        caught = {name.id for one in handlers if one for name in ast.walk(one) if isinstance(name, ast.Name)}
-        guarded = None in handlers or bool(caught & _GUARDS)
-        for part in (*([] if guarded else node.body), *node.handlers, *node.orelse, *node.finalbody):
+        for part in (*([] if guards(node) else node.body), *node.handlers, *node.orelse, *node.finalbody):
             self.visit(part)
 
     def visit_Import(self, node: ast.Import) -> None:
@@ -138,7 +133,7 @@ class _Checker(ast.NodeVisitor):
             return
         for keyword in node.keywords:
             if keyword.arg is not None and keyword.arg not in taken:
-                near = _nearest(keyword.arg, taken)
+                near = nearest(keyword.arg, taken)
                 self._report(keyword, f"{_spoken(dotted)}({keyword.arg})", "no-such-keyword", near)
 
     def _dotted(self, node: ast.expr) -> str | None:
@@ -156,7 +151,7 @@ class _Checker(ast.NodeVisitor):
         root, *rest = dotted.split(".")
         if root not in self._table.roots:
             if root not in self._table.known and not root.startswith("_"):
-                self._report(node, dotted, "no-such-module", _nearest(root, sorted(self._table.known)))
+                self._report(node, dotted, "no-such-module", nearest(root, sorted(self._table.known)))
             return False
         if dotted in self._table.modules or any(part.startswith("_") for part in rest):
             return True
@@ -164,7 +159,7 @@ class _Checker(ast.NodeVisitor):
         for part in rest:
             if f"{within}.{part}" not in self._table.modules:
                 siblings = [name for name in self._table.modules if name.rpartition(".")[0] == within]
-                near = _nearest(f"{within}.{part}", sorted(siblings))
+                near = nearest(f"{within}.{part}", sorted(siblings))
                 self._report(node, dotted, "no-such-module", near)
                 return False
             within = f"{within}.{part}"
@@ -182,20 +177,16 @@ class _Checker(ast.NodeVisitor):
             found = self._table.member(reference, name)
             if found is None:
                 if f"{within}.{name}" not in self._table.modules:
-                    near = _nearest(name, self._table.members(reference))
+                    near = nearest(name, self._table.members(reference))
                     full = f"{within}.{near}" if near else ""
                     self._report(node, _spoken(f"{within}.{name}"), "no-such-attribute", _spoken(full))
                 return
             reference, within = found, f"{within}.{name}"
 
-    def _report(self, node: ast.AST, name: str, problem: Problem, nearest: str) -> None:
-        self.findings.append(Finding(getattr(node, "lineno", 1), name, problem, nearest))
+    def _report(self, node: ast.AST, name: str, problem: Problem, near: str) -> None:
+        self.findings.append(Finding(getattr(node, "lineno", 1), name, problem, near))
 
 
 def _spoken(dotted: str) -> str:
     """A dotted name as code has it: built-in names come without their module."""
     return dotted.removeprefix(f"{BUILTINS}.")
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0.6)), "")

@@ -6,6 +6,7 @@ running or breaks stays there. Knows nothing about what the entries are used for
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -20,7 +21,7 @@ from symbols.table import SymbolTable
 
 STDLIB = "stdlib"
 """Stands for Python's standard library among package names."""
-WORKER = Path(__file__).with_name("worker.py")
+WORKER = Path(__file__).parent / "worker" / "__main__.py"
 MAX_LINE = 64 * 1024 * 1024
 """Longest line taken from the worker, in characters; its last line is a whole symbol table."""
 _MAX_TEXT = 100_000
@@ -127,7 +128,7 @@ class PackageWalk(Iterator[Entry]):
         for name in self._packages:
             if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name):
                 raise IntrospectionError(f"{name!r} is not the import name of a package")
-        command = [self._python, "-I", "-X", "utf8", "-W", "ignore", str(WORKER), *self._packages]
+        command = [self._python, "-I", "-X", "utf8", "-W", "ignore", str(WORKER), _stubs(), *self._packages]
         try:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
@@ -192,6 +193,14 @@ def walk_packages(packages: Sequence[str], python: str = "", timeout: float = 60
         IntrospectionError: while iterating: no such interpreter, a package that ends or hangs the process.
     """
     return PackageWalk(packages, python, timeout)
+
+
+def _stubs() -> str:
+    """The folder with the standard library's stubs that jedi carries; empty where jedi isn't installed."""
+    spec = importlib.util.find_spec("jedi")
+    places = spec.submodule_search_locations if spec else None
+    folder = Path(places[0]) / "third_party" / "typeshed" / "stdlib" if places else None
+    return str(folder) if folder and folder.is_dir() else ""
 
 
 def _entry(value: dict[str, Any]) -> Entry:

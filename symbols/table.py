@@ -1,22 +1,38 @@
 """The symbol table: what exists in the libraries that were looked at, as a frozen value and as a JSON file.
 
-Modules and classes are scopes with members; a member is another scope, a function whose keywords are known, or
-opaque: it exists, and nothing more is known of it. Knows nothing about how the libraries were looked at.
+Modules and classes are scopes with members; a member is another scope, a leaf (a function or a value of which something
+is known), or opaque: it exists, and nothing more is known of it. Types tell what calls and values give. Knows nothing
+about how the libraries were looked at.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-FORMAT = 1
+FORMAT = 2
 OPAQUE = -1
 """The reference of a member of which only its existence is known."""
 BUILTINS = "builtins"
+RECEIVER = -1
+"""In a type: the class of the object that the member was looked up on. `-2 - n` is that object's type argument n."""
+UNKNOWN = -1
+"""The number of a type that isn't known."""
+LABELS, ANY, ABSTRACT = 1, 2, 3
+"""Openness of a class: its instances have labels, such as column names, as attributes; they and those of derived
+classes may have any attribute; nothing is an instance of this very class."""
+MAX_ARGUMENTS = 16
+"""Most arguments of a class in a type, and most classes in a union."""
+DERIVED, EXACT = 1, 2
+"""What calling a class makes: an instance of it or of a derived class, an instance of exactly this class."""
+
+Alternative = tuple[int, ...]
+"""A class's scope (or `RECEIVER`, or below) and the numbers of the types that are its arguments."""
 
 
 class SymbolTableError(ValueError):
@@ -27,15 +43,41 @@ class SymbolTableError(ValueError):
 class Scope:
     """A module or a class.
 
-    A reference is a scope's number, `OPAQUE`, or `-2 - n` for a function with the table's keyword list n.
+    A reference is a scope's number, `OPAQUE`, or `-2 - n` for the table's leaf n.
     """
 
     members: Mapping[str, int]
     """Public attribute names and what they refer to; inherited ones are in the bases."""
     bases: tuple[int, ...] = ()
-    """Scopes of the classes that a class inherits from, its metaclass last."""
+    """Scopes of the classes that a class inherits from."""
     keywords: int | None = None
     """For a class: the keyword list that its call takes; None where that is open or unknown."""
+    attributes: Mapping[str, int] = field(default_factory=dict)
+    """For a class: what its instances have that the class hasn't, or has otherwise."""
+    specials: Mapping[str, int] = field(default_factory=dict)
+    """For a class: the types that `[` (subscripts), `for`, `with`, `(` (calls) and operators give on instances."""
+    openness: int = 0
+    """For a class: 0 where instances have no other attributes, else `LABELS`, `ANY` or `ABSTRACT`."""
+    name: str = ""
+    """For a class: its full name, as it gives it itself."""
+    makes: int = 0
+    """For a class: whether calling it gives an instance of it, `EXACT` or maybe `DERIVED`; 0 where nothing tells."""
+    metaclass: int | None = None
+    """For a class: its metaclass's scope, where that isn't `type`."""
+    rare: bool = False
+    """For a class: whether what is said to be of a class that it derives from is never one of it."""
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A function or a value, or an object that is both; each number is `UNKNOWN` where nothing is known."""
+
+    keywords: int = UNKNOWN
+    """The keyword list that a call takes."""
+    result: int = UNKNOWN
+    """The type that a call gives."""
+    value: int = UNKNOWN
+    """The type of a value, such as a property's."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +94,10 @@ class SymbolTable:
     """Dotted names of all modules that can be imported below the roots."""
     keywords: Sequence[tuple[str, ...]]
     """The keyword lists of functions and classes."""
+    leaves: Sequence[Leaf] = field(repr=False)
+    """Functions and values."""
+    types: Sequence[tuple[Alternative, ...]] = field(repr=False)
+    """Types, each a union of alternatives."""
     scopes: Sequence[Scope] = field(repr=False)
     """All modules and classes."""
 
@@ -59,36 +105,79 @@ class SymbolTable:
         """What an attribute of `reference` refers to; None where a scope has no such attribute."""
         if reference < 0:
             return OPAQUE
-        pending, seen = [reference], {reference}
-        while pending:
-            scope = self.scopes[pending.pop(0)]
-            if name in scope.members:
-                return scope.members[name]
-            fresh = [base for base in scope.bases if base not in seen]
-            seen.update(fresh)
-            pending.extend(fresh)
+        for number in self._searched(reference):
+            if name in self.scopes[number].members:
+                return self.scopes[number].members[name]
         return None
 
     def members(self, reference: int) -> list[str]:
         """The public attribute names of a scope, inherited ones included, sorted; none for anything else."""
-        if reference < 0:
-            return []
-        found: set[str] = set()
-        pending, seen = [reference], {reference}
-        while pending:
-            scope = self.scopes[pending.pop()]
-            found.update(scope.members)
-            fresh = [base for base in scope.bases if base not in seen]
-            seen.update(fresh)
-            pending.extend(fresh)
-        return sorted(found)
+        searched = self._searched(reference) if reference >= 0 else ()
+        return sorted({name for number in searched for name in self.scopes[number].members})
+
+    def _searched(self, reference: int) -> Iterator[int]:
+        """The scopes where an attribute of a module or a class is looked for."""
+        kinds = []
+        for number in self.lineage(reference):
+            yield number
+            kinds.append(self.scopes[number].metaclass)
+        for kind in dict.fromkeys(kinds):
+            yield from () if kind is None else self.lineage(kind)
 
     def call_keywords(self, reference: int) -> tuple[str, ...] | None:
         """The keywords that calling `reference` takes; None where they are open or unknown."""
-        number = -2 - reference if reference < OPAQUE else None
+        leaf = self.leaf(reference)
+        number: int | None = leaf.keywords
         if reference >= 0:
             number = self.scopes[reference].keywords
-        return None if number is None else self.keywords[number]
+        return None if number is None or number == UNKNOWN else self.keywords[number]
+
+    def openness(self, reference: int) -> int:
+        """A class's own openness, or what it inherits of it."""
+        own = self.scopes[reference].openness
+        inherited = {self.scopes[base].openness for base in self.lineage(reference)} - {ABSTRACT}
+        return ANY if ANY in inherited else own or max(inherited, default=0)
+
+    def leaf(self, reference: int) -> Leaf:
+        """The function or value that `reference` refers to; an empty one where it refers to neither."""
+        return self.leaves[-2 - reference] if reference < OPAQUE else Leaf()
+
+    def lineage(self, reference: int) -> Iterator[int]:
+        """A class's scope and those of all that it inherits from, nearest first."""
+        pending, seen = [reference], {reference}
+        while pending:
+            number = pending.pop(0)
+            yield number
+            fresh = [base for base in self.scopes[number].bases if base not in seen]
+            seen.update(fresh)
+            pending.extend(fresh)
+
+    def heirs(self, reference: int) -> Mapping[str, tuple[int, ...]]:
+        """The attribute names that classes derived from a class have beside its own, and what they refer to there."""
+        if reference not in self._heirs:
+            own = set(self.lineage(reference))
+            names: dict[str, tuple[int, ...]] = {}
+            for scope in {one for derived in self._derived.get(reference, ()) for one in self.lineage(derived)} - own:
+                for members in (self.scopes[scope].members, self.scopes[scope].attributes):
+                    for name, number in members.items():
+                        names[name] = (*names.get(name, ()), number)
+            self._heirs[reference] = names
+        return self._heirs[reference]
+
+    @cached_property
+    def _heirs(self) -> dict[int, Mapping[str, tuple[int, ...]]]:
+        return {}
+
+    @cached_property
+    def _derived(self) -> Mapping[int, Sequence[int]]:
+        found: dict[int, list[int]] = {}
+        lineages = [tuple(self.lineage(number)) for number in range(len(self.scopes))]
+        rare = [any(self.scopes[one].rare for one in lineage) for lineage in lineages]
+        for number, lineage in enumerate(lineages):
+            for base in lineage[1:]:
+                if rare[base] or not rare[number]:
+                    found.setdefault(base, []).append(number)
+        return found
 
     def resolve(self, dotted: str) -> int | None:
         """What a full dotted name refers to; None where it does not exist. Built-in names need no module.
@@ -117,16 +206,26 @@ class SymbolTable:
 
     def merged(self, other: SymbolTable) -> SymbolTable:
         """This table with another's libraries added; a library that both have stays as it is here."""
-        scopes, lists = len(self.scopes), len(self.keywords)
+        scopes, lists, leaves, types = len(self.scopes), len(self.keywords), len(self.leaves), len(self.types)
 
         def shift(reference: int) -> int:
-            return reference + scopes if reference >= 0 else reference - lists if reference < OPAQUE else OPAQUE
+            return reference + scopes if reference >= 0 else reference - leaves if reference < OPAQUE else OPAQUE
+
+        def up(number: int, by: int) -> int:
+            return number + by if number >= 0 else number
 
         moved = [
             Scope(
                 {name: shift(reference) for name, reference in scope.members.items()},
                 tuple(base + scopes for base in scope.bases),
                 None if scope.keywords is None else scope.keywords + lists,
+                {name: shift(reference) for name, reference in scope.attributes.items()},
+                {sign: up(number, types) for sign, number in scope.specials.items()},
+                scope.openness,
+                scope.name,
+                scope.makes,
+                None if scope.metaclass is None else scope.metaclass + scopes,
+                scope.rare,
             )
             for scope in other.scopes
         ]
@@ -136,6 +235,17 @@ class SymbolTable:
             {**{name: number + scopes for name, number in other.roots.items()}, **self.roots},
             self.modules | other.modules,
             [*self.keywords, *other.keywords],
+            [
+                *self.leaves,
+                *(Leaf(up(one.keywords, lists), up(one.result, types), up(one.value, types)) for one in other.leaves),
+            ],
+            [
+                *self.types,
+                *(
+                    tuple((up(one[0], scopes), *(up(n, types) for n in one[1:])) for one in union)
+                    for union in other.types
+                ),
+            ],
             [*self.scopes, *moved],
         )
 
@@ -148,6 +258,20 @@ class SymbolTable:
                 value["b"] = list(scope.bases)
             if scope.keywords is not None:
                 value["k"] = scope.keywords
+            if scope.attributes:
+                value["i"] = dict(scope.attributes)
+            if scope.specials:
+                value["s"] = dict(scope.specials)
+            if scope.openness:
+                value["o"] = scope.openness
+            if scope.name:
+                value["n"] = scope.name
+            if scope.makes:
+                value["e"] = scope.makes
+            if scope.metaclass is not None:
+                value["t"] = scope.metaclass
+            if scope.rare:
+                value["r"] = 1
             scopes.append(value)
         return {
             "format": FORMAT,
@@ -156,6 +280,8 @@ class SymbolTable:
             "roots": dict(self.roots),
             "modules": sorted(self.modules),
             "keywords": [list(names) for names in self.keywords],
+            "leaves": [[one.keywords, one.result, one.value] for one in self.leaves],
+            "types": [[list(one) for one in union] for union in self.types],
             "scopes": scopes,
         }
 
@@ -169,17 +295,15 @@ class SymbolTable:
         try:
             if value.get("format", FORMAT) != FORMAT:
                 raise SymbolTableError(f"a symbol table of format {value['format']!r}; this program reads {FORMAT}")
-            scopes = [
-                Scope(_references(one["m"]), tuple(map(_index, one.get("b", ()))), _optional_index(one.get("k")))
-                for one in value["scopes"]
-            ]
             table = cls(
                 {str(name): str(version) for name, version in value["packages"].items()},
                 frozenset(map(str, value["known"])),
                 _references(value["roots"]),
                 frozenset(map(str, value["modules"])),
                 [tuple(map(str, names)) for names in value["keywords"]],
-                scopes,
+                [Leaf(*map(_number, one)) for one in value["leaves"]],
+                [tuple(tuple(map(_number, one)) for one in union) for union in value["types"]],
+                [_scope(one) for one in value["scopes"]],
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             if isinstance(error, SymbolTableError):
@@ -189,13 +313,31 @@ class SymbolTable:
         return table
 
     def _check(self) -> None:
-        references = [*self.roots.values(), *(one for scope in self.scopes for one in scope.members.values())]
-        references += [base for scope in self.scopes for base in scope.bases]
-        numbers = [scope.keywords for scope in self.scopes if scope.keywords is not None]
-        if references and not -2 - len(self.keywords) < min(references) <= max(references) < len(self.scopes):
-            raise SymbolTableError("a symbol table that refers to entries that it doesn't have")
-        if min(self.roots.values(), default=0) < 0 or max(numbers, default=-1) >= len(self.keywords):
-            raise SymbolTableError("a symbol table that refers to entries that it doesn't have")
+        references = [one for scope in self.scopes for one in (*scope.members.values(), *scope.attributes.values())]
+        classes = [base for scope in self.scopes for base in scope.bases]
+        classes += [scope.metaclass for scope in self.scopes if scope.metaclass is not None]
+        classes += self.roots.values()
+        heads = [one[0] for union in self.types for one in union]
+        inside = [one[1:] for union in self.types for one in union]
+        if any(number >= place for place, union in enumerate(self.types) for one in union for number in one[1:]):
+            raise SymbolTableError("a symbol table whose types go round in circles")
+        if max(map(len, inside), default=0) > MAX_ARGUMENTS or max(map(len, self.types), default=0) > MAX_ARGUMENTS:
+            raise SymbolTableError(f"a symbol table with types of more than {MAX_ARGUMENTS} parts")
+        types = [number for one in inside for number in one]
+        types += [number for leaf in self.leaves for number in (leaf.result, leaf.value)]
+        types += [number for scope in self.scopes for number in scope.specials.values()]
+        keywords = [leaf.keywords for leaf in self.leaves]
+        keywords += [scope.keywords for scope in self.scopes if scope.keywords is not None]
+        scopes = len(self.scopes)
+        for numbers, lowest, count in (
+            (references, -1 - len(self.leaves), scopes),
+            (classes, 0, scopes),
+            (heads, -100, scopes),
+            (types, UNKNOWN, len(self.types)),
+            (keywords, UNKNOWN, len(self.keywords)),
+        ):
+            if numbers and not lowest <= min(numbers) <= max(numbers) < count:
+                raise SymbolTableError("a symbol table that refers to entries that it doesn't have")
 
     def save(self, path: Path) -> None:
         """Write the table as a JSON file, atomically; equal tables are equal bytes."""
@@ -225,14 +367,26 @@ class SymbolTable:
             raise SymbolTableError(f"{path}: {error}; run `boffin curate` to write it anew") from None
 
 
-def _index(value: Any) -> int:
-    if not isinstance(value, int) or value < 0:
-        raise ValueError(f"{value!r} is no index")
+def _scope(value: Any) -> Scope:
+    taken, kind = value.get("k"), value.get("t")
+    return Scope(
+        _references(value["m"]),
+        tuple(map(_number, value.get("b", ()))),
+        None if taken is None else _number(taken),
+        _references(value.get("i", {})),
+        _references(value.get("s", {})),
+        _number(value.get("o", 0)),
+        str(value.get("n", "")),
+        _number(value.get("e", 0)),
+        None if kind is None else _number(kind),
+        bool(value.get("r")),
+    )
+
+
+def _number(value: Any) -> int:
+    if not isinstance(value, int):
+        raise ValueError(f"{value!r} is no number")
     return value
-
-
-def _optional_index(value: Any) -> int | None:
-    return None if value is None else _index(value)
 
 
 def _references(value: Any) -> dict[str, int]:

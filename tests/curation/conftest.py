@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from curation.entries import Entry
+from curation.docstring import parse_docstring
+from curation.entries import ApiEntry, Origin, Snippet
 from symbols.introspect import Entry as Documented
 from symbols.introspect import Parameter, walk_packages
 from symbols.table import SymbolTable
@@ -75,10 +76,10 @@ def table() -> SymbolTable:
 
 
 @pytest.fixture
-def entry() -> Callable[..., Entry]:
+def entry() -> Callable[..., ApiEntry]:
     """Makes an entry; what is not given is that of `math.sqrt`."""
 
-    def make(**changes: Any) -> Entry:
+    def make(**changes: Any) -> ApiEntry:
         values: dict[str, Any] = {
             "symbol": "math.sqrt",
             "module": "math",
@@ -92,6 +93,14 @@ def entry() -> Callable[..., Entry]:
             "version": "3.11",
             "licence": "PSF-2.0",
         }
-        return Entry(documented=Documented(**{**values, **changes}))
+        documented = Documented(**{**values, **changes})
+        names = ("package", "version", "licence")
+        return ApiEntry(
+            origin=Origin(source="package", **{name: getattr(documented, name) for name in names}),
+            documented=documented,
+            doc=parse_docstring(documented.docstring),
+            snippets=(Snippet(source=documented.docstring, form="session"),),
+            deprecated=documented.deprecated,
+        )
 
     return make

@@ -165,3 +165,64 @@ def test_sentences() -> None:
 def test_broken_prose_is_not_clean(text: str) -> None:
     assert not is_clean(text)
     assert is_clean("A whole sentence (with `code[`) of words.")
+
+
+def test_notes_and_related_objects_are_read() -> None:
+    doc = parse_docstring(
+        """
+Return it.
+
+.. note:: It is slow
+   on Mondays.
+
+Parameters
+----------
+x : int
+    What.
+
+    .. warning::
+
+       Not for the `faint`.
+
+See Also
+--------
+zeros, ones : Arrays of one value.
+:func:`numpy.empty` : Without values,
+    which is faster.
+full
+    A value of one's own.
+
+Notes
+-----
+The first paragraph.
+
+    code
+
+* a list
+
+The second paragraph.
+""".strip()
+    )
+    assert doc.paragraphs == ("Return it.",)
+    assert doc.notes == ("It is slow on Mondays.", "The first paragraph.", "The second paragraph.")
+    assert doc.see_also == {
+        "zeros": "Arrays of one value.",
+        "ones": "Arrays of one value.",
+        "numpy.empty": "Without values, which is faster.",
+        "full": "A value of one's own.",
+    }
+
+
+def test_sections_may_be_underlined_twice() -> None:
+    doc = parse_docstring(
+        "Return it.\n\nExplanation\n===========\n\nMore of it.\n\nParameters\n==========\n\nx : int\n    What.\n\n"
+        "Examples\n========\n\n>>> f(1)\n\nSee Also\n========\n\nother"
+    )
+    assert doc.paragraphs == ("Return it.", "More of it.")
+    assert doc.parameters == {"x": Section("int", "What.")}
+    assert doc.see_also == {"other": ""}
+
+
+def test_call_forms_before_and_after_a_blank_line_are_left_out() -> None:
+    doc = parse_docstring("f(x, /, out=None)\n\nf(x, y)\n\nThe integral of it.")
+    assert doc.paragraphs == ("The integral of it.",)

@@ -1,4 +1,4 @@
-"""Doctest examples as scripts."""
+"""Examples as scripts: the statements that are needed, imports on top, values printed."""
 
 from __future__ import annotations
 
@@ -6,111 +6,147 @@ import ast
 
 import pytest
 
-from curation.examples import MAX_FIRST, as_printed, read_steps, write_script
+from curation.compose.examples import RANDOM, read_snippets
+from curation.compose.imports import Imports
+from curation.compose.phrasings import load_phrasings
+from curation.compose.script import Example, pruned
+from curation.entries import Snippet
+from symbols.table import SymbolTable
 
 
-def import_for(name: str) -> str | None:
-    return {"np": "import numpy as np", "helper": "from lib import helper"}.get(name)
+def example(text: str, table: SymbolTable, form: str = "session", module: str = "math") -> Example:
+    steps = read_snippets([Snippet(source=text, form=form)])  # type: ignore[arg-type]
+    return Example(steps, Imports(module, table, load_phrasings()))
 
 
-def script(text: str, symbol: str = "numpy.sum", on_instances: bool = False) -> str | None:
-    written = write_script(read_steps(text), symbol, on_instances, import_for)
-    if written is not None:
-        ast.parse(written)
-    return written
+def last_script(text: str, table: SymbolTable, form: str = "session") -> str | None:
+    """The script of the last statement."""
+    made = example(text, table, form)
+    script = made.script(made.needed(len(made.steps) - 1))
+    if script is not None:
+        ast.parse(script.code)
+    return script.code if script is not None else None
 
 
-def test_an_expression_is_printed_with_its_output() -> None:
-    assert script(">>> np.sum([1, 2])\n3\n") == "import numpy as np\n\nprint(np.sum([1, 2]))\n# 3"
+def test_an_expression_is_printed_and_what_it_needs_is_imported(table: SymbolTable) -> None:
+    assert last_script(">>> sqrt(4)\n2.0\n", table) == "from math import sqrt\n\nprint(sqrt(4))"
+    assert last_script(">>> json.dumps([1])\n'[1]'\n", table) == "import json\n\nprint(json.dumps([1]))"
 
 
-def test_only_what_the_symbol_needs_is_taken() -> None:
+def test_what_shows_nothing_is_not_printed(table: SymbolTable) -> None:
+    assert last_script(">>> a = [2, 1]\n>>> a.sort()\n", table) == "a = [2, 1]\na.sort()"
+    assert last_script(">>> print(3)\n3\n", table) == "print(3)"
+
+
+def test_only_what_is_needed_is_taken(table: SymbolTable) -> None:
     text = """
-    >>> import os
-    >>> import numpy as np
-    >>> a = np.array([3, 1])
-    >>> b = np.array([7])
+    >>> import json
+    >>> from math import floor, sqrt
+    >>> a = [3, 1]
+    >>> b = [7]
     >>> b
-    array([7])
+    [7]
     >>> a.sort()
-    >>> np.sum(a)
-    4
+    >>> sqrt(a[0])
+    1.0
     """
-    assert script(text) == "import numpy as np\n\na = np.array([3, 1])\na.sort()\nprint(np.sum(a))\n# 4"
+    assert last_script(text, table) == "from math import sqrt\n\na = [3, 1]\na.sort()\nprint(sqrt(a[0]))"
 
 
-def test_a_made_value_is_shown_by_the_next_statement() -> None:
-    text = ">>> x = np.sum([1, 2])\n>>> y = 5\n>>> x\n3\n"
-    assert script(text) == "import numpy as np\n\nx = np.sum([1, 2])\nprint(x)\n# 3"
+def test_the_nearest_assignment_above_counts(table: SymbolTable) -> None:
+    assert last_script(">>> a = 1\n>>> a = 2\n>>> a\n2\n", table) == "a = 2\nprint(a)"
 
 
-def test_an_attribute_of_the_same_name_is_no_use_of_a_function() -> None:
-    assert script(">>> a = np.ones(3)\n>>> a.sum()\n3.0\n") is None
-    assert script(">>> a = np.ones(3)\n>>> a.sum()\n3.0\n", "numpy.ndarray.sum", True) is not None
+def test_a_call_of_a_module_changes_no_module_but_the_random_state_is_kept(table: SymbolTable) -> None:
+    assert last_script(">>> import re\n>>> re.purge()\n>>> re.escape('.')\n'x'\n", table) == (
+        "import re\n\nprint(re.escape('.'))"
+    )
+    text = ">>> import random\n>>> random.seed(1)\n>>> x = 3\n>>> random.random()\n0.5\n"
+    assert last_script(text, table) == "import random\n\nrandom.seed(1)\nprint(random.random())"
+    assert RANDOM in example(text, table).steps[1].changes
 
 
-def test_another_modules_function_of_the_same_name_is_not_the_symbol() -> None:
-    assert script(">>> np.sum([1])\n1\n", "numpy.ma.sum") is None
-    assert script(">>> import numpy.ma as ma\n>>> ma.sum([1])\n1\n", "numpy.ma.sum") is not None
+def test_a_name_from_nowhere_spoils_the_script(table: SymbolTable) -> None:
+    assert last_script(">>> sqrt(nobody_knows)\n3\n", table) is None
 
 
-def test_a_name_that_nothing_gives_spoils_the_script() -> None:
-    assert script(">>> np.sum(nobody_knows)\n3\n") is None
-    assert script(
-        ">>> np.sum(helper)\n3\n"
-    ) == "import numpy as np\nfrom lib import helper\n\nprint(np.sum(helper))\n# 3" or (
-        script(">>> np.sum(helper)\n3\n") or ""
-    ).startswith("from lib import helper")
+def test_star_imports_become_named_ones(table: SymbolTable) -> None:
+    assert last_script(">>> from pathlib import *\n>>> PurePath('a').name\n'a'\n", table) == (
+        "from pathlib import PurePath\n\nprint(PurePath('a').name)"
+    )
 
 
-def test_failing_skipped_and_broken_statements_are_left_out() -> None:
+def test_failing_skipped_and_unfinished_statements_are_known(table: SymbolTable) -> None:
     text = """
-    >>> np.sum(1, 2, 3)
+    >>> sqrt(-1)
     Traceback (most recent call last):
-    TypeError: no
-    >>> np.sum([1])  # doctest: +SKIP
-    1
+    ValueError: no
+    >>> sqrt(1)  # doctest: +SKIP
+    1.0
+    >>> sqrt(...)
+    >>> input()
     """
-    assert script(text) == "import numpy as np\n\nprint(np.sum([1]))"
-    assert read_steps(">>> x = (\n") == []
-    assert read_steps("  >>> a\n >>>b\n") == []
+    steps = example(text, table).steps
+    assert [step.raised for step in steps] == ["ValueError", "", "", ""]
+    assert [step.skipped for step in steps] == [False, True, True, True]
+    assert "doctest" not in steps[1].source
 
 
-def test_random_and_elided_outputs_are_not_shown() -> None:
-    assert "#" not in (script(">>> np.sum(np.random.rand(3))\n1.53\n") or "")
-    assert "#" not in (script(">>> np.sum([1])\n[1 ... 3]\n") or "")
+def test_broken_code_gives_no_statement(table: SymbolTable) -> None:
+    assert example(">>> x = (\n", table).steps == []
+    assert example("  >>> a\n >>>b\n", table).steps == []
+    assert example("def f(:", table, "script").steps == []
+    assert example("\x00", table, "script").steps == []
 
 
-def test_long_examples_are_not_taken() -> None:
-    assert script(f">>> np.sum('{'x' * MAX_FIRST}')\n3\n") is None
+def test_a_script_keeps_comments_and_shows_bare_values(table: SymbolTable) -> None:
+    text = "# first\na = 1\na + 1\n'out'\n', '.join('ab')\na.bit_length()\n"
+    made = example(text, table, "script")
+    script = made.script(range(len(made.steps)))
+    assert script is not None
+    assert script.code == "# first\na = 1\nprint(a + 1)\nprint(', '.join('ab'))\na.bit_length()"
 
 
-def test_a_comment_at_the_end_does_not_swallow_the_bracket() -> None:
-    assert script(">>> (np.sum([1,\n...   2]))  # two\n3\n") == "import numpy as np\n\nprint((np.sum([1,\n  2])))\n# 3"
+def test_several_statements_on_a_line_are_several(table: SymbolTable) -> None:
+    assert last_script(">>> a = 1; b = 2\n>>> b\n2\n", table) == "b = 2\nprint(b)"
 
 
-def test_loops_and_comprehensions_bring_their_own_names() -> None:
-    text = ">>> for i in range(2):\n...     print(np.sum([j for j in range(i)]))\n0\n0\n"
-    assert (script(text) or "").startswith("import numpy as np\n\nfor i in range(2):\n")
+def test_a_comment_at_the_end_does_not_swallow_the_bracket(table: SymbolTable) -> None:
+    text = ">>> (sqrt(4) +\n...   2)  # two\n4.0\n"
+    assert last_script(text, table) == "from math import sqrt\n\nprint((sqrt(4) +\n  2))"
+
+
+def test_loops_print_what_the_prompt_shows(table: SymbolTable) -> None:
+    text = ">>> for i in range(2):\n...     i\n0\n1\n"
+    assert last_script(text, table) == "for i in range(2):\n    print(i)"
+
+
+def test_a_function_of_the_example_that_prints_is_only_called(table: SymbolTable) -> None:
+    text = ">>> def greet():\n...     print('hi')\n>>> greet()\nhi\n"
+    code = last_script(text, table)
+    assert code is not None and code.endswith("\n\ngreet()")
+
+
+def test_the_same_assignment_is_made_once_unless_it_changed(table: SymbolTable) -> None:
+    made = example(">>> a = [1]\n>>> a\n[1]\n>>> a = [1]\n>>> a.pop()\n1\n>>> a = [1]\n>>> a\n[1]\n", table)
+    script = made.script(range(len(made.steps)))
+    assert script is not None
+    assert script.code == "a = [1]\nprint(a)\nprint(a.pop())\na = [1]\nprint(a)"
+
+
+def test_a_call_that_shows_a_value_may_change_its_object(table: SymbolTable) -> None:
+    text = ">>> a = [1, 2]\n>>> a.pop()\n2\n>>> it = iter(a)\n>>> next(it)\n1\n>>> list(it)\n[]\n"
+    assert last_script(text, table) == ("a = [1, 2]\nprint(a.pop())\nit = iter(a)\nprint(next(it))\nprint(list(it))")
 
 
 @pytest.mark.parametrize(
-    ("shown", "printed"),
+    ("lines", "body", "kept"),
     [
-        ("3", "3"),
-        ("'text'", "text"),
-        ("array([1., 2.])", "[1. 2.]"),
-        ("array([[1, 2],\n       [3, 4]])", "[[1 2]\n [3 4]]"),
-        ("array([1], dtype=int8)", "[1]"),
-        ("array(['a'], dtype='<U1')", ""),
-        ("np.float64(2.5)", "2.5"),
-        ("np.True_", "True"),
-        ("{'a': 1}", "{'a': 1}"),
-        ("Decimal('0.1')", ""),
-        ("0    1\n1    2\ndtype: int64", "0    1\n1    2\ndtype: int64"),
-        ("Index([1], dtype='int64')", "Index([1], dtype='int64')"),
-        ("<re.Match object>", ""),
+        (["from math import floor, sqrt"], "sqrt(1)", ["from math import sqrt"]),
+        (["import json", "import json"], "json", ["import json"]),
+        (["import numpy as np", "import re"], "np.sum", ["import numpy as np"]),
+        (["from a import b", "import c"], "b(c)", ["import c", "from a import b"]),
     ],
 )
-def test_outputs_take_the_form_of_print(shown: str, printed: str) -> None:
-    assert as_printed(shown) == printed
+def test_imports_are_pruned(lines: list[str], body: str, kept: list[str]) -> None:
+    assert pruned(lines, body) == kept

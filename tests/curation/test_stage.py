@@ -3,49 +3,77 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from bundle.errors import DatasetError, SourceError
-from bundle.records import EVAL, REJECTED, REPORT, SYMBOLS, TRAIN, Rejection, read_records
+from bundle.records import EVAL, REJECTED, REPORT, SYMBOLS, TRAIN, Record, Rejection, read_records
 from bundle.stage import silent
 from curation.entries import CORPUS, read_corpus
-from curation.settings import CurationSettings, Filters, PackageSource
+from curation.settings import CurationSettings, Filters, PackageSource, Verification
 from curation.stage import run
+from sandbox import run_code
 from symbols.check import check_code
 from symbols.table import SymbolTable
 
+FILES = {CORPUS, EVAL, REJECTED, REPORT, SYMBOLS, TRAIN}
 
-def settings(python: str, *packages: str) -> CurationSettings:
-    return CurationSettings(sources=(PackageSource(packages=packages, python=python),))
+
+def settings(python: str, *packages: str, **changes: object) -> CurationSettings:
+    source = PackageSource(packages=packages, python=python)
+    return CurationSettings(sources=(source,), verification=Verification(workers=2), **changes)  # type: ignore[arg-type]
+
+
+def kept(dataset: Path) -> list[Record]:
+    return [record for name in (TRAIN, EVAL) for record in read_records(dataset / name)]
+
+
+def code_of(record: Record) -> str:
+    found = re.search(r"```python\n(.*?)\n```", record.output, re.DOTALL)
+    assert found
+    return found.group(1)
 
 
 @pytest.fixture(scope="module")
-def dataset(gadgets_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def dataset(gadgets_python: str, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("dataset")
-    result = run(settings(gadgets_python, "gadgets"), out, silent)
+    result = run(settings(gadgets_python, "gadgets"), "gadgets", out, cache, out, silent)
     assert "held out" in result.went_out
     return out
 
 
 def test_every_file_is_there_and_reads(dataset: Path) -> None:
-    names = {CORPUS, EVAL, REJECTED, REPORT, SYMBOLS, TRAIN}
-    assert {path.name for path in dataset.iterdir()} == names
+    assert {path.name for path in dataset.iterdir()} >= FILES
     assert len(list(read_corpus(dataset / CORPUS))) == 44
     assert SymbolTable.load(dataset / SYMBOLS).exists("gadgets.turn3")
 
 
-def test_every_symbol_is_kept_once_or_rejected_with_its_reason(dataset: Path) -> None:
-    kept = [record.provenance.symbol for name in (TRAIN, EVAL) for record in read_records(dataset / name)]
+def test_every_record_runs_alone_and_uses_its_symbol(dataset: Path, gadgets_python: str) -> None:
+    records = kept(dataset)
+    assert len(records) >= 40
+    for record in records[:8]:
+        outcome = run_code(code_of(record), python=gadgets_python)
+        assert outcome.reason == "ok", outcome
+        shown = [line[2:] for line in code_of(record).splitlines() if line.startswith("# ")]
+        assert "\n".join(shown) in outcome.stdout
+        assert record.provenance.symbol.rpartition(".")[2] in code_of(record)
+
+
+def test_what_is_dropped_has_its_reason(dataset: Path) -> None:
     lines = (dataset / REJECTED).read_text().splitlines()
-    rejected = {
-        rejection.record.provenance.symbol: rejection.code for rejection in map(Rejection.model_validate_json, lines)
-    }
-    assert len(kept) == len(set(kept)) == 42
-    assert rejected == {"gadgets.gone": "deprecated", "gadgets.broken": "low-quality"}
-    assert "gadgets.Gadget.halt" in kept
+    rejections = [Rejection.model_validate_json(line) for line in lines]
+    assert all(one.detail and one.stage for one in rejections)
+    about = {one.record.provenance.symbol: one.code for one in rejections if one.record}
+    assert about.get("gadgets.gone") in (None, "deprecated")
+    assert {"gadgets.gone", "gadgets.broken"}.isdisjoint(record.provenance.symbol for record in kept(dataset))
 
 
 def test_the_report_adds_up(dataset: Path) -> None:
@@ -53,56 +81,52 @@ def test_the_report_adds_up(dataset: Path) -> None:
     assert report["entries"] == 44
     assert report["kept"] == report["train"] + report["eval"] == sum(report["by_library"].values())
     assert report["kept"] == sum(report["by_kind"].values())
-    assert report["raw"] == report["kept"] + sum(report["rejected"].values())
+    by_stage = report["rejected_by_stage"].items()
+    after = sum(sum(codes.values()) for stage, codes in by_stage if stage not in ("collect", "compose"))
+    assert report["raw"] == report["kept"] + after
     assert report["train"] == len(list(read_records(dataset / TRAIN)))
-    assert 100 < report["lengths"]["median"] <= report["lengths"]["p95"] <= 900
     assert report["seconds"] > 0
 
 
-def test_an_example_made_the_answer(dataset: Path) -> None:
-    records = {one.provenance.symbol: one for name in (TRAIN, EVAL) for one in read_records(dataset / name)}
-    turn = records["gadgets.turn3"]
-    assert turn.provenance.kind == "usage"
-    assert turn.output == (
-        "`gadgets.turn3` turns a gadget 3 times over its axis.\n\n"
-        '```python\nfrom gadgets import turn3\n\nprint(turn3("top"))\n# 360\n```\n\n'
-        "- `gadget`: The gadget to turn.\n- `times`: How often it is turned.\n- Returns: The angle in degrees."
-    )
-    assert "halt(gently)" in records["gadgets.Gadget.halt"].output
-
-
 def test_the_same_input_gives_the_same_bytes(dataset: Path, gadgets_python: str, tmp_path: Path) -> None:
-    run(settings(gadgets_python, "gadgets"), tmp_path, silent)
+    out = tmp_path / "out"
+    out.mkdir()
+    run(settings(gadgets_python, "gadgets"), "gadgets", out, tmp_path / "fresh", out, silent)
     for name in (CORPUS, EVAL, REJECTED, SYMBOLS, TRAIN):
-        assert (tmp_path / name).read_bytes() == (dataset / name).read_bytes(), name
+        assert (out / name).read_bytes() == (dataset / name).read_bytes(), name
+
+
+def test_a_second_run_runs_nothing_again(
+    dataset: Path, cache: Path, gadgets_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curation.verify.verifier.Pool", None)
+    monkeypatch.setattr("curation.libraries.walk_packages", None)
+    run(settings(gadgets_python, "gadgets"), "gadgets", tmp_path, cache, tmp_path, silent)
+    assert (tmp_path / TRAIN).read_bytes() == (dataset / TRAIN).read_bytes()
 
 
 def test_several_sources_make_one_dataset(gadgets_python: str, tmp_path: Path) -> None:
     sources = (
         PackageSource(packages=("gadgets",), python=gadgets_python),
-        PackageSource(packages=("requests", "json")),
+        PackageSource(packages=("json", "heapq", "statistics")),
     )
-    run(CurationSettings(sources=sources), tmp_path, silent)
-    report = json.loads((tmp_path / REPORT).read_text())
-    assert set(report["by_library"]) == {"gadgets", "requests", "stdlib"}
+    run(CurationSettings(sources=sources), "gadgets", tmp_path, tmp_path / "cache", tmp_path, silent)
     table = SymbolTable.load(tmp_path / SYMBOLS)
-    assert table.exists("gadgets.turn1") and table.exists("requests.get")
-    for record in read_records(tmp_path / TRAIN):
-        assert len(record.output) <= 900
-        code = record.output.partition("```python\n")[2].partition("\n```")[0]
-        assert check_code(code, table) == []
+    assert table.exists("gadgets.turn1") and table.exists("statistics.mean")
+    records = kept(tmp_path)
+    assert {"gadgets", "stdlib"} == {record.provenance.package for record in records}
+    for record in records:
+        assert check_code(code_of(record), table) == []
         assert record.provenance.licence and record.provenance.version
 
 
-def test_the_balance_is_a_rejection(gadgets_python: str, tmp_path: Path) -> None:
+def test_one_library_has_one_version(gadgets_python: str, tmp_path: Path) -> None:
     sources = (
-        PackageSource(packages=("gadgets",), python=gadgets_python),
-        PackageSource(packages=("requests", "pathlib", "json", "math")),
+        PackageSource(packages=("numpy",), python=gadgets_python),  # which has none
+        PackageSource(packages=("numpy",)),
     )
-    run(CurationSettings(sources=sources, max_share=0.4), tmp_path, silent)
-    report = json.loads((tmp_path / REPORT).read_text())
-    assert report["rejected"]["balance"] > 0
-    assert max(report["by_library"].values()) <= 0.45 * report["kept"]
+    with pytest.raises(SourceError, match="numpy has one version"):
+        run(CurationSettings(sources=sources), "gadgets", tmp_path, tmp_path / "cache", tmp_path, silent)
 
 
 @pytest.mark.parametrize(
@@ -111,19 +135,19 @@ def test_the_balance_is_a_rejection(gadgets_python: str, tmp_path: Path) -> None
 )
 def test_an_empty_source_is_one_line(gadgets_python: str, tmp_path: Path, package: str, message: str) -> None:
     with pytest.raises(SourceError, match=message) as caught:
-        run(settings(gadgets_python, "gadgets", package), tmp_path, silent)
+        run(settings(gadgets_python, "gadgets", package), "gadgets", tmp_path, tmp_path / "cache", tmp_path, silent)
     assert package in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_an_interpreter_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"/no/such/python: can't be run"):
-        run(settings("/no/such/python", "json"), tmp_path, silent)
+    with pytest.raises(SourceError, match=r"/no/such/python can't be asked"):
+        run(settings("/no/such/python", "json"), "gadgets", tmp_path, tmp_path / "cache", tmp_path, silent)
 
 
-def test_filters_that_drop_everything_are_one_line(tmp_path: Path) -> None:
-    strict = CurationSettings(sources=(PackageSource(packages=("json",)),), filters=Filters(min_characters=5000))
+def test_filters_that_drop_everything_are_one_line(gadgets_python: str, cache: Path, tmp_path: Path) -> None:
+    strict = settings(gadgets_python, "gadgets", filters=Filters(min_characters=5000))
     with pytest.raises(DatasetError, match="loosen"):
-        run(strict, tmp_path, silent)
+        run(strict, "gadgets", tmp_path, cache, tmp_path, silent)
 
 
 def test_curation_does_not_import_what_it_reads(dataset: Path) -> None:

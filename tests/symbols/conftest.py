@@ -67,6 +67,73 @@ FILES = {
                    Pass it by name.
             """
     ''',
+    "gadgets/workshop.py": '''
+        from __future__ import annotations
+        from typing import TYPE_CHECKING
+        from gadgets._parts import Wheel, spin
+        if TYPE_CHECKING:
+            from gadgets._parts import BrokenGadget
+
+        class Workshop:
+            """A place for gadgets."""
+            name: str
+
+            def __init__(self):
+                self.wheels = []
+                self._tools = {}
+
+            def wheel(self) -> Wheel:
+                """Make a wheel."""
+
+            def wheels_by_size(self) -> dict[str, list[Wheel]]:
+                """All wheels."""
+
+            def broken(self) -> BrokenGadget | None:
+                """The last broken one."""
+
+            def copy(self):
+                """Copy it.
+
+                Returns
+                -------
+                same type as caller
+                """
+
+            def spin(self, *args, **kwargs):
+                """Spin a wheel of it."""
+                kwargs.setdefault("fast", True)
+                return spin(*args, **kwargs)
+
+        class Anything:
+            """Has any attribute."""
+            def __getattr__(self, name):
+                return name
+
+        class Filled:
+            """Is given attributes by name."""
+            def __init__(self, **values):
+                for name, value in values.items():
+                    setattr(self, name, value)
+
+        class Special(Workshop):
+            """Has more."""
+            def extra(self):
+                """Something of its own."""
+
+        def open_workshop() -> Workshop:
+            """Open the workshop."""
+
+        def measure(wheel):
+            """Measure a wheel.
+
+            Returns
+            -------
+            radius : float
+                The radius.
+            parts : Wheel or None
+                The parts.
+            """
+    ''',
     "gadgets/broken.py": "raise RuntimeError('does not import')",
     "gadgets/leaving.py": "import sys; sys.exit(3)",
     "gadgets/tools.py": 'def open_box(box, **options):\n    """Open a box."""\n',
@@ -93,8 +160,9 @@ def gadgets_python(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def table() -> SymbolTable:
-    """What exists in numpy, requests and some of the standard library."""
-    walk = walk_packages(["numpy", "requests", "builtins", "os", "posixpath", "json", "collections", "datetime", "xml"])
+    """What exists in numpy, pandas, requests and some of the standard library."""
+    modules = ["builtins", "os", "posixpath", "json", "collections", "datetime", "xml", "re", "pathlib", "io", "typing"]
+    walk = walk_packages(["numpy", "pandas", "requests", "types", *modules])
     for _ in walk:
         pass
     return walk.table

@@ -79,6 +79,11 @@ def test_merged_tables_know_both(table: SymbolTable, gadgets_python: str) -> Non
         {"format": 99},
         {"scopes": [{"m": {"x": -99}}], "roots": {}, "keywords": []},
         {"scopes": [{"m": {}, "b": [7]}], "roots": {}},
+        {"leaves": [[0, 10**6, -1]]},
+        {"types": [[[0, 1]], [[0]]]},
+        {"types": [[[10**6]]]},
+        {"types": [[[0, *[-1] * 100]]]},
+        {"leaves": [["x"]]},
     ],
 )
 def test_a_damaged_file_is_one_line(table: SymbolTable, tmp_path: Path, change: dict[str, object]) -> None:

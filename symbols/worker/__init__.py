@@ -1,0 +1,1 @@
+"""The worker, which runs in the interpreter whose packages are looked at."""
