@@ -58,7 +58,7 @@ bench-startup: setup ## how long `boffin --help` takes, against Python's own sta
 	@$(BIN)/python benchmarks/startup.py
 
 bench-symbols: setup ## precision and recall of the symbol check on seeded fakes
-	@$(BIN)/python benchmarks/symbols.py
+	@$(BIN)/python -m benchmarks.symbols
 
 bench-curation: setup ## verified examples a second, and how the time grows with the number of records
 	@$(BIN)/python benchmarks/curation.py

@@ -21,6 +21,7 @@ from curation.fingerprint import versions
 from curation.settings import AnySource
 from symbols.introspect import Entry as Documented
 from symbols.introspect import IntrospectionError, walk_packages
+from symbols.table import FORMAT as TABLE_FORMAT
 from symbols.table import SymbolTable, SymbolTableError
 
 FORMAT = 1
@@ -37,7 +38,7 @@ class Library:
         self.python = python
         self.versions = versions(packages, python)
         """Import name → versions of its distributions; and the interpreter's own, under `python`."""
-        self.digest = digest_value([FORMAT, sorted(packages), self.versions])
+        self.digest = digest_value([FORMAT, TABLE_FORMAT, sorted(packages), self.versions])
         """Digest of the interpreter's and the packages' versions."""
         self._entries = folder / f"{self.digest[:16]}.jsonl"
         self._about = folder / f"{self.digest[:16]}.json"

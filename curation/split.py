@@ -31,12 +31,6 @@ class Split:
     leaked: list[tuple[Record, Reason]]
     """What had to go for it, with the reason `leak`."""
 
-    def among(self, kept: Collection[Record]) -> Split:
-        """The two sides without the records that aren't kept."""
-        known = {id(record) for record in kept}
-        train, held_out = ([one for one in side if id(one) in known] for side in (self.train, self.held_out))
-        return Split(train, held_out, self.leaked)
-
 
 def position(name: str, salt: str) -> float:
     """A number from 0 up to 1 that depends on the name and the salt alone."""

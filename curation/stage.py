@@ -142,13 +142,18 @@ class _Way:
         duplicates = Duplicates(self.settings.filters)
         records = self._passing("judge", self._taught(records), self._too_long, duplicates.reason)
         similarity = self.settings.filters.similarity
-        sides = split(records, self.settings.held_out, similarity)
-        for record, reason in sides.leaked:
-            self.log.reject("judge", reason, record)
+        sides = self._apart(split(records, self.settings.held_out, similarity))
         balanced = balance([*sides.train, *sides.held_out], self.settings)
         for record, reason in balanced.dropped:
             self.log.reject("balance", reason, record)
-        return sides.among(balanced.kept)
+        # A phrase that many records had may now be in a few, and then it counts.
+        return self._apart(split(balanced.kept, self.settings.held_out, similarity))
+
+    def _apart(self, sides: Split) -> Split:
+        """The sides as they are, with what was dropped between them written down."""
+        for record, reason in sides.leaked:
+            self.log.reject("judge", reason, record)
+        return sides
 
     def _clean(self, libraries: Libraries) -> dict[Library, list[Draft]]:
         """The clean drafts of all sources, by the libraries that their code runs on."""

@@ -12,7 +12,8 @@ import textwrap
 from collections.abc import Iterator
 from functools import partial
 
-from curation.compose.mutations import Correct, Mutation, missing_argument, mutations
+from curation.compose.correct import Correct, Mutation
+from curation.compose.mutations import missing_argument, mutations
 from curation.compose.script import Script, without_comment
 from curation.compose.subject import MAX_SIZE, Subject
 from curation.compose.usage import raised_sentence, show

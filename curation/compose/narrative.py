@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from curation.compose.correct import Correct
 from curation.compose.errors import with_article
-from curation.compose.mutations import Correct, mutations
+from curation.compose.mutations import mutations
 from curation.compose.phrasings import Phrasings, choice, load_phrasings
-from curation.compose.prose import MAX_SENTENCE
+from curation.compose.prose import MAX_SENTENCE, is_statement
 from curation.compose.script import Example, Script
 from curation.compose.subject import MAX_LEAD, MAX_POINT, provenance
 from curation.compose.used import best_symbol
@@ -166,6 +167,12 @@ def _imperative(word: str, words: Phrasings) -> str:
     return ""
 
 
+def _is_point(text: str) -> bool:
+    """Whether a list item or a note is a sentence that reads well by itself."""
+    whole = is_clean(text) and re.match(r"[A-Z`]", text) is not None and not re.search(r"[?!.]\.$", text)
+    return whole and is_statement(text) and not _POINTING.match(text)
+
+
 def _fits(sentence: str, first: bool) -> bool:
     """Whether a sentence reads well; the first of its paragraph has to stand by itself."""
     announces = sentence.endswith(":") and re.search(
@@ -193,6 +200,4 @@ def prose_of(content: Sequence[Prose | Snippet]) -> tuple[str, tuple[str, ...]]:
         if isinstance(one, Prose) and one.role in ("item", "note") and 20 <= len(one.text) <= MAX_POINT
     ]
     lead = " ".join(kept[:3])
-    return (lead if len(lead.split()) >= 5 else ""), tuple(
-        point for point in points if is_clean(point) and re.match(r"[A-Z`]", point)
-    )[:3]
+    return (lead if len(lead.split()) >= 5 else ""), tuple(point for point in points if _is_point(point))[:3]

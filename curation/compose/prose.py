@@ -69,7 +69,7 @@ def _predicate(summary: str, kind: str, words: Phrasings) -> str:
         predicate = f"{gives} {lowered(summary)}"
     elif gives == "gives" and len(first) > 3 and _is_bare_noun_phrase(summary, words):
         predicate = f"gives the {lowered(summary)}"
-    elif words.nouns.get(first.lower()) == "is" and kind in ("property", "class") and not _is_statement(summary):
+    elif words.nouns.get(first.lower()) == "is" and kind in ("property", "class") and not is_statement(summary):
         predicate = f"is the {lowered(summary)}"
     return predicate
 
@@ -78,10 +78,10 @@ def _is_noun_phrase(sentence: str) -> bool:
     """Whether a sentence is no sentence but something that a thing can be: `The axis along which …`."""
     if not _ARTICLE.match(sentence):
         return False
-    return not _is_statement(sentence)
+    return not is_statement(sentence)
 
 
-def _is_statement(sentence: str) -> bool:
+def is_statement(sentence: str) -> bool:
     """Whether a sentence says something by a verb of its own, rather than by one in a relative clause."""
     sentence = re.sub(r"\([^)]*\)|`[^`]*`", "x", sentence)
     finite = _FINITE.search(sentence)
@@ -94,7 +94,7 @@ def _is_bare_noun_phrase(sentence: str, words: Phrasings) -> bool:
     """Whether it is a noun phrase without an article: `Number of samples to generate.`"""
     first = re.split(r"[\s,.]", sentence, maxsplit=1)[0].lower()
     known = words.nouns.get(first)
-    if _is_statement(sentence) or first in words.no_nouns or not re.match(r"[A-Z][a-z-]+[ ,.]", sentence):
+    if is_statement(sentence) or first in words.no_nouns or not re.match(r"[A-Z][a-z-]+[ ,.]", sentence):
         return False
     return known is not None or (words.verb(first) is None and not first.endswith(("ly", "ing", "ed")))
 
@@ -150,7 +150,7 @@ def clean_sentences(paragraphs: Sequence[str], most: int) -> list[str]:
 
 def about_parameter(name: str, text: str, words: Phrasings) -> str:
     """A parameter's description as a sentence about it; empty where the description is unusable."""
-    text = first_sentence(text)
+    text = first_sentence(re.sub(r"^\(optional\)\s*", "", text))
     if (
         not is_clean(text)
         or len(text) > MAX_SENTENCE
@@ -223,9 +223,9 @@ def about_returns(spoken: str, section: Section) -> str:
 
 def _with_text(told: str, text: str) -> str:
     """What was told with a description of it: a statement becomes a second sentence, a noun phrase follows a colon."""
-    if not re.match(r"[A-Z`]", text):
+    if not re.match(r"[A-Z`]", text) or re.fullmatch(r"`?[\w.]+`?( object| instance)?\.", text):
         return f"{told}."
-    statement = _is_statement(text) and not text.startswith("Whether ")
+    statement = is_statement(text) and not text.startswith("Whether ")
     return f"{told}. {text}" if statement else f"{told}: {lowered(text)}"
 
 

@@ -134,6 +134,12 @@ def test_the_same_assignment_is_made_once_unless_it_changed(table: SymbolTable) 
     assert script.code == "a = [1]\nprint(a)\nprint(a.pop())\na = [1]\nprint(a)"
 
 
+def test_an_assignment_is_made_again_where_what_it_uses_has_changed(table: SymbolTable) -> None:
+    made = example(">>> a = 1\n>>> b = a\n>>> a = 2\n>>> b = a\n>>> b\n2\n", table)
+    script = made.script(range(len(made.steps)))
+    assert script is not None and script.code == "a = 1\nb = a\na = 2\nb = a\nprint(b)"
+
+
 def test_a_call_that_shows_a_value_may_change_its_object(table: SymbolTable) -> None:
     text = ">>> a = [1, 2]\n>>> a.pop()\n2\n>>> it = iter(a)\n>>> next(it)\n1\n>>> list(it)\n[]\n"
     assert last_script(text, table) == ("a = [1, 2]\nprint(a.pop())\nit = iter(a)\nprint(next(it))\nprint(list(it))")

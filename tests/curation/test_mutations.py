@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from curation.compose import mutations as all_mutations
-from curation.compose.mutations import MUTATIONS, Correct, misspelling, mutations
+from curation.compose.correct import Correct
+from curation.compose.mutations import MUTATIONS, misspelling, mutations
 from symbols.introspect import Parameter
 from symbols.table import SymbolTable
 
