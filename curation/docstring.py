@@ -103,7 +103,9 @@ def without_signature(lines: list[str]) -> list[str]:
     start = 0
     while start < len(lines) and lines[start].strip():
         head, end = lines[start], start
-        while head.count("(") > head.count(")") and end + 1 < len(lines) and lines[end + 1].strip() and end < start + 4:
+        while (
+            head.count("(") > head.count(")") and end + 1 < len(lines) and lines[end + 1].strip() and end < start + 20
+        ):
             end += 1
             head += " " + lines[end].strip()
         if not _SIGNATURE.match(head):

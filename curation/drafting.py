@@ -23,7 +23,7 @@ from curation.reason import Reason
 from curation.settings import CurationSettings
 from symbols.table import SymbolTable
 
-FORMAT = 3
+FORMAT = 4
 """Raised when the same entries would be composed, masked or cleaned in another way."""
 
 

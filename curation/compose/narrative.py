@@ -77,7 +77,8 @@ class Narrative:
         )
         spoken = symbol.removeprefix(f"{BUILTINS}.")
         for found in mutations(correct, lambda key: float(int(choice(f"{self._key} {key}", "123456789"))) / 10):
-            names = {"wrong": found.wrong, "right": found.right, "owner": found.owner, "what": "function"}
+            what = "class" if found.right[:1].isupper() else "function"
+            names = {"wrong": found.wrong, "right": found.right, "owner": found.owner, "what": what}
             cause = choice(self._key, self._words.causes[found.cause]).format(symbol=spoken, **names)
             template = choice(f"{self._key} error", self._words.questions["error"])
             question = template.format(symbol=spoken, error=f"`{found.expects}`", a_error=with_article(found.expects))
