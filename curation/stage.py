@@ -49,7 +49,7 @@ from symbols.table import SymbolTable
 
 _BATCH = 256
 _NO_EXAMPLE = Reason("no-example", "no code in it that stands by itself, or no prose that tells what it does")
-SPARE = 1.25
+SPARE = 1.15
 """How many times as many drafts are run as records may be kept: for what fails, and for what repeats another."""
 _IMPORT = re.compile(r"^(?:import|from) ([\w.]+)(?: import (\w+))?", re.MULTILINE)
 _WARM = 0.005
