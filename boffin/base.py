@@ -27,11 +27,6 @@ class BaseSource:
     revision: str
     """The hub commit, where it came from a hub."""
 
-    @property
-    def is_gguf(self) -> bool:
-        """Whether it has to be turned into a Hugging Face folder first."""
-        return self.path.is_file()
-
 
 def base_digest(name: str, revision: str, project: Path) -> str:
     """Stands for the base model: the digest of its files, or of a hub model's name and revision (nothing is fetched).

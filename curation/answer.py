@@ -11,10 +11,14 @@ from bundle.records import Record
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
+def blocks_of(record: Record) -> list[str]:
+    """The contents of an answer's ```python blocks."""
+    return _BLOCK.findall(record.output)
+
+
 def code_of(record: Record) -> str:
     """The code of an answer: its first ```python block, or nothing."""
-    found = _BLOCK.search(record.output)
-    return found.group(1) if found else ""
+    return next(iter(blocks_of(record)), "")
 
 
 def prose_of(record: Record) -> str:

@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable, Collection
 
 from bundle.records import Record
+from curation.answer import blocks_of
 from curation.draft import Draft, to_record
 from curation.injections import leaked_prompt
 from curation.markup import is_clean
@@ -27,7 +28,6 @@ from curation.settings import Filters
 from symbols.check import check_code
 from symbols.table import SymbolTable
 
-_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _EMPTY_PHRASES = re.compile(
     r"\b(alias for field number|see help\(type|subclass and implement|override (this|in subclass)|must be overridden"
     r"|internal use|for internal|not documented|undocumented|help\(|placeholder|lorem ipsum|not implemented"
@@ -35,11 +35,6 @@ _EMPTY_PHRASES = re.compile(
     re.IGNORECASE,
 )
 MIN_PROSE_WORDS = 4
-
-
-def python_blocks(text: str) -> list[str]:
-    """The contents of an answer's ```python blocks."""
-    return _BLOCK.findall(text)
 
 
 class Cleaning:
@@ -76,7 +71,7 @@ class Cleaning:
         return too_long_or_short(to_record(draft, draft.code), self._settings)
 
     def _block(self, draft: Draft) -> Reason | None:
-        if draft.code.strip() and len(python_blocks(to_record(draft, draft.code).output)) == 1:
+        if draft.code.strip() and len(blocks_of(to_record(draft, draft.code))) == 1:
             return None
         return Reason("no-python-block", "the answer has no code, or more than one block")
 

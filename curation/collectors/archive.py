@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, BinaryIO, Protocol
 
 from bundle.errors import SourceError
 from curation.collectors.inventory import NAME, Inventory, InventoryError, read_inventory
@@ -128,7 +128,7 @@ class Member(Protocol):
     """The reason code for leaving it out; empty where there is none."""
     detail: str
 
-    def open(self) -> BinaryIO:
+    def open(self) -> IO[bytes]:
         """Its content."""
 
 
@@ -144,8 +144,8 @@ class _ZipMember:
         elif info.file_size > _FREE // 32 and info.file_size > MAX_RATIO * max(info.compress_size, 1):
             self.fault, self.detail = "archive-bomb", f"{info.compress_size:,} bytes unpack to {info.file_size:,}"
 
-    def open(self) -> BinaryIO:
-        return self._archive.open(self._info)  # type: ignore[return-value]
+    def open(self) -> IO[bytes]:
+        return self._archive.open(self._info)
 
 
 def _zip_members(file: BinaryIO, size: int) -> Iterator[Member]:
@@ -182,10 +182,10 @@ class _TarMember:
         self.name, self.size = info.name.removeprefix("./"), info.size
         self.fault, self.detail = ("", "") if info.isreg() and not info.issparse() else ("unsafe-path", "no plain file")
 
-    def open(self) -> BinaryIO:
+    def open(self) -> IO[bytes]:
         handle = self._archive.extractfile(self._info)
         assert handle is not None  # it is a plain file
-        return handle  # type: ignore[return-value]
+        return handle
 
 
 def _tar_members(file: BinaryIO, size: int) -> Iterator[Member]:

@@ -10,7 +10,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 NAME = "objects.inv"
 MAX_BYTES = 64 * 1024 * 1024
@@ -38,7 +38,7 @@ class Inventory:
     """Full names of Python modules."""
 
 
-def read_inventory(handle: BinaryIO) -> Inventory:
+def read_inventory(handle: IO[bytes]) -> Inventory:
     """Read an inventory.
 
     Raises:
@@ -73,7 +73,7 @@ def read_inventory(handle: BinaryIO) -> Inventory:
     )
 
 
-def _lines(handle: BinaryIO) -> Iterator[str]:
+def _lines(handle: IO[bytes]) -> Iterator[str]:
     """The lines of the compressed part; those that are too long are left out."""
     inflater = zlib.decompressobj()
     total, rest, overlong = 0, b"", False

@@ -128,11 +128,11 @@ def _script(text: str) -> Iterator[Step]:
     """A script's statements; a bare expression that is surely meant to show its value counts as showing it."""
     for step in _steps(textwrap.dedent(text).strip("\n"), "", "", False, ""):
         value = step.tree.value if isinstance(step.tree, ast.Expr) else None
-        literal = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)
+        called = value.func if isinstance(value, ast.Call) else None
         if isinstance(value, ast.Constant):
             continue
         if isinstance(value, ast.Attribute | ast.Subscript | ast.BinOp | ast.Compare | ast.Name) or (
-            literal and isinstance(value.func.value, ast.Constant)  # type: ignore[union-attr]
+            isinstance(called, ast.Attribute) and isinstance(called.value, ast.Constant)
         ):
             yield replace(step, output=_SHOWN)
         else:

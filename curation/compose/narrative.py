@@ -158,8 +158,9 @@ def without_title_case(heading: str) -> str:
 
 def _imperative(word: str, words: Phrasings) -> str:
     """The base form of a gerund or an imperative, e.g. `reading` → `read`; empty for other words."""
-    if words.verb(word) is not None and not word.endswith("s"):
-        return words.verb(word)[0]  # type: ignore[index]
+    verb = words.verb(word)
+    if verb is not None and not word.endswith("s"):
+        return verb[0]
     if word.endswith("ing") and len(word) >= 5:
         stem = word[:-3]
         for base in (stem, f"{stem}e", stem[:-1] if stem[-1:] == stem[-2:-1] else stem):
