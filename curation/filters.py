@@ -1,6 +1,5 @@
 """The static filters: each says why a draft is not to be kept, under a reason code. Runs nothing.
 
-deprecated          the symbol says of itself that it is deprecated
 prompt-injection    text that speaks to a model rather than to a reader
 too-short, too-long the answer's length
 no-python-block     there is no code
@@ -16,7 +15,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from functools import lru_cache
 
 from bundle.records import Record
 from curation.answer import blocks_of
@@ -40,16 +40,14 @@ MIN_PROSE_WORDS = 4
 class Cleaning:
     """Judges drafts one by one."""
 
-    def __init__(self, settings: Filters, table: SymbolTable, deprecated: Collection[str] = ()) -> None:
-        """`deprecated` holds the symbols that say so of themselves."""
+    def __init__(self, settings: Filters, table: SymbolTable) -> None:
         self._settings = settings
-        self._table = table
-        self.deprecated = set(deprecated)
+        # The drafts of one page share their code.
+        self._findings = lru_cache(maxsize=64)(lambda code: check_code(code, table))
 
     def judge(self, draft: Draft) -> Reason | None:
         """Why the draft is not clean, or None where it is."""
         checks: tuple[Callable[[Draft], Reason | None], ...] = (
-            self._deprecated,
             self._injection,
             self._block,
             self._length,
@@ -57,10 +55,6 @@ class Cleaning:
             self._code,
         )
         return next((reason for check in checks if (reason := check(draft))), None)
-
-    def _deprecated(self, draft: Draft) -> Reason | None:
-        symbol = draft.provenance.symbol
-        return Reason("deprecated", symbol) if symbol in self.deprecated else None
 
     def _injection(self, draft: Draft) -> Reason | None:
         text = "\n".join([draft.instruction, draft.lead, *draft.points, draft.code, draft.failing])
@@ -92,7 +86,7 @@ class Cleaning:
         try:
             tree = ast.parse(draft.code)
             ast.parse(draft.failing)
-            findings = check_code(draft.code, self._table)
+            findings = self._findings(draft.code)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return Reason("syntax", str(error))
         if findings:

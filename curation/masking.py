@@ -12,6 +12,7 @@ import json
 import tokenize
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from curation.draft import Draft
@@ -32,7 +33,7 @@ class _Masker:
         return self._apply(text, _find(text))
 
     def code(self, code: str) -> str:
-        spans = _find(code)
+        spans: Iterable[Span] = _find(code)
         quoted = _quoted(code) if spans else None
         if quoted is not None:
             spans = [span for span in spans if any(a <= span.start and span.end <= b for a, b in quoted)]
@@ -92,15 +93,19 @@ def mask_draft(draft: Draft) -> tuple[Draft, list[str]]:
     return (masked, list(masker.names)) if masker.names else (draft, [])
 
 
-def _find(text: str) -> list[Span]:
-    """What is to be masked, from left to right; of two that overlap, the one that begins first, or is longer."""
+@lru_cache(maxsize=256)
+def _find(text: str) -> tuple[Span, ...]:
+    """What is to be masked, from left to right; of two that overlap, the one that begins first, or is longer.
+
+    The drafts of one page share their sentences and their code.
+    """
     found: list[Span] = []
     end = 0
     for span in sorted([*find_secrets(text), *find_personal(text)], key=lambda one: (one.start, -one.end)):
         if span.start >= end:
             found.append(span)
             end = span.end
-    return found
+    return tuple(found)
 
 
 def _quoted(code: str) -> Sequence[tuple[int, int]] | None:

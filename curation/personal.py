@@ -60,6 +60,7 @@ _HOME = re.compile(
     r"(?<![\w.~}-])(?:/home/|/Users/|[A-Za-z]:(?:\\{1,2}|/)(?:Users|Documents and Settings)(?:\\{1,2}|/))"
     r"(?P<value>[A-Za-z][\w-]{1,31})(?![\w.-]*\.\w|[\w<>{}$*-])"
 )
+_FOLDERS = ("/home/", "Users", "Documents and Settings")
 _ANYBODY = re.compile(
     r"(?:user(?:name)?|users?\d|you|your\w*|my\w*|me|name|someone|foo|bar|baz|test\w*|example|shared|public|default"
     r"|runner|ubuntu|debian|root|vagrant|jovyan|app|admin|docker|pi|ec2-user|linuxbrew|index|page|home|guest)",
@@ -81,7 +82,7 @@ def find_personal(text: str) -> Iterator[Span]:
             digits = re.sub(r"\D", "", match["value"])
             if _ISSUER.match(digits) and _luhn(digits):
                 yield Span(match.start("value"), match.end("value"), "card number", "0000 0000 0000 0000")
-    for match in _HOME.finditer(text):
+    for match in _HOME.finditer(text) if any(folder in text for folder in _FOLDERS) else ():
         if not _ANYBODY.fullmatch(match["value"]):
             yield Span(match.start("value"), match.end("value"), "user name", "user")
 

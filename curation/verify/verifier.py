@@ -123,7 +123,7 @@ class Verifier:
     def _pool(self, http: bool) -> Pool:
         if http not in self._pools:
             pool = Pool(
-                imports=[] if http else self._environment.imports,
+                imports=self._environment.imports,
                 python=self._environment.python or sys.executable,
                 workers=self._settings.workers,
                 http=http,

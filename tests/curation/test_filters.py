@@ -57,8 +57,3 @@ def test_planted_faults(table: SymbolTable, code: str, changes: dict[str, object
 def test_short_answers_are_out(table: SymbolTable) -> None:
     reason = Cleaning(Filters(min_characters=500), table).judge(GOOD)
     assert reason is not None and reason.code == "too-short"
-
-
-def test_deprecated_symbols_are_out(table: SymbolTable) -> None:
-    reason = Cleaning(Filters(), table, {"math.sqrt"}).judge(GOOD)
-    assert reason is not None and reason.code == "deprecated"
