@@ -45,13 +45,12 @@ class Duplicates:
             first = self._names[self._first_with[code]]
             return Reason("code-repeated", f"{self._codes[code]} records have this code; the first is {first}")
         one = shingles(record)
-        sketch = one.sketch()
-        for number, similarity in self._index.alike(one, sketch):
+        for number, similarity in self._index.alike(one):
             return Reason("near-duplicate", f"{similarity:.2f} like {self._names[number]}")
         self._questions[question] = len(self._names)
         self._first_with.setdefault(code, len(self._names))
         self._codes[code] += 1
-        self._index.add(one, sketch)
+        self._index.add(one)
         self._names.append(_name(record))
         return None
 

@@ -120,12 +120,10 @@ def _alike(train: Sequence[Record], held_out: Sequence[Record], similarity: floa
     """Held-out records that are near duplicates of one trained on."""
     index = Index(similarity)
     for record in held_out:
-        one = shingles(record)
-        index.add(one, one.sketch())
+        index.add(shingles(record))
     found: dict[int, str] = {}
     for record in train:
-        one = shingles(record)
-        for number, how_much in index.alike(one, one.sketch()):
+        for number, how_much in index.alike(shingles(record)):
             found.setdefault(number, f"{how_much:.2f} like {_name(record)}, which is trained on")
     return found
 

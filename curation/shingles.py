@@ -14,7 +14,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from datasketch import MinHash, MinHashLSH
@@ -80,6 +80,7 @@ class Shingles:
         """How alike two records are, from 0 to 1."""
         return (jaccard(self.words, other.words) + jaccard(self.code, other.code)) / 2
 
+    @cached_property
     def sketch(self) -> MinHash:
         """A MinHash whose share of equal values estimates the similarity; each band has values of both halves."""
         halves = []
@@ -93,7 +94,13 @@ class Shingles:
 
 def shingles(record: Record) -> Shingles:
     """The word 3-grams of a record."""
-    return Shingles(grams(f"{record.question}\n{prose_of(record)}", 3), grams(normalised(code_of(record)), 3))
+    return _shingles(f"{record.question}\n{prose_of(record)}", code_of(record))
+
+
+@lru_cache(maxsize=1 << 14)
+def _shingles(words: str, code: str) -> Shingles:
+    # A record is looked at when it is judged, split, split again and proven.
+    return Shingles(grams(words, 3), grams(normalised(code), 3))
 
 
 class Index:
@@ -105,14 +112,14 @@ class Index:
         self._lsh = MinHashLSH(num_perm=2 * PERMUTATIONS, params=(BANDS, BAND))
         self._known: list[Shingles] = []
 
-    def add(self, one: Shingles, sketch: MinHash) -> None:
+    def add(self, one: Shingles) -> None:
         """Take a record in."""
-        self._lsh.insert(len(self._known), sketch, check_duplication=False)
+        self._lsh.insert(len(self._known), one.sketch, check_duplication=False)
         self._known.append(one)
 
-    def alike(self, one: Shingles, sketch: MinHash) -> Iterator[tuple[int, float]]:
+    def alike(self, one: Shingles) -> Iterator[tuple[int, float]]:
         """The numbers of the records that are alike, from the first on, with how much."""
-        for number in sorted(self._lsh.query(sketch)):
+        for number in sorted(self._lsh.query(one.sketch)):
             similarity = one.similarity(self._known[number])
             if similarity >= self._similarity:
                 yield number, similarity

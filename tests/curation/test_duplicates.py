@@ -123,7 +123,7 @@ def test_similarity_is_exact_and_symmetric() -> None:
 def test_the_estimate_is_near_the_truth() -> None:
     reworded = PROSE.format("sum", "sum").replace("has to be an array", "must be an array")
     one, other = shingles(record()), shingles(record("Show me `numpy.sum`.", reworded, CODE.format("mean", 1)))
-    estimate = one.sketch().jaccard(other.sketch())
+    estimate = one.sketch.jaccard(other.sketch)
     assert abs(estimate - one.similarity(other)) < 0.15
     assert 0.4 < one.similarity(other) < 0.85
 
