@@ -9,7 +9,7 @@ EXTRAS := curation,trainer,convert,evaluation,appliance,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation screenshots docs clean
+.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets screenshots docs clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench-symbols: setup ## precision and recall of the symbol check on seeded fakes
 
 bench-curation: setup ## verified examples a second, and how the time grows with the number of records
 	@$(BIN)/python benchmarks/curation.py
+
+bench-datasets: setup ## what two datasets are worth for training, e.g. `make bench-datasets A=DIR B=DIR`
+	@$(BIN)/python -m benchmarks.datasets "$(A)" "$(B)"
 
 screenshots: setup ## make the README's picture from the real terminal UI and the demo's expert
 	@$(BIN)/python scripts/screenshots.py --bundle $(POCKET)/workspace/bundle --question "$(QUESTION)" --out docs/images

@@ -24,6 +24,7 @@ from curation.draft import Draft, to_record
 from curation.injections import leaked_prompt
 from curation.markup import is_clean
 from curation.reason import Reason
+from curation.receivers import of_another_class
 from curation.settings import Filters
 from symbols.check import check_code
 from symbols.table import SymbolTable
@@ -42,6 +43,7 @@ class Cleaning:
 
     def __init__(self, settings: Filters, table: SymbolTable) -> None:
         self._settings = settings
+        self._table = table
         # The drafts of one page share their code.
         self._findings = lru_cache(maxsize=64)(lambda code: check_code(code, table))
 
@@ -96,6 +98,8 @@ class Cleaning:
         symbol = draft.provenance.symbol
         if symbol and not uses_symbol(tree, symbol):
             return Reason("symbol-not-used", symbol)
+        if symbol and (other := of_another_class(tree, symbol, self._table)):
+            return Reason("symbol-not-used", f"{symbol}: the code uses that of {other}")
         return None
 
 

@@ -16,6 +16,22 @@ _SENTENCE_END = re.compile(
 )
 
 
+# A word that stands twice, an article before another, a full stop left out: slips of the documentation's pen.
+_SLIP = re.compile(
+    r"\b(the|an?|of|to|in|is|and|or|for|with|by|from|at|on|are|be|it) \1\b|\b(?:the|an?) (?:the|an)\b"
+    r"|\b(?:the|an) a\b(?! (?:priori|posteriori))|\b(\w{3,}) an? \2\b|\b(?!long\b|very\b)(\w{4,}) \3\b"
+    r"|(?<=[a-z)`]) (?:This (?:is|function|method)|Defaults? (?:is|to)|Returns? (?:an?|the))\b"
+)
+_SEVERAL = r"(?:two|three|four|five|six|several|various|many|some|a few|a number of|different) (?:\w+ ){0,2}"
+_PROMISE = re.compile(
+    rf"(?::|\b{_SEVERAL}(?:ways|forms|steps|cases|factors|reasons|parts|possibilities|variants)\b[^.]*"
+    rf"|\bthere (?:are|is) {_SEVERAL}\w+[^.]*"
+    r"|\b(?:solution (?:to|of)|defined (?:as|by|via)|given by) (?:the |an? )?(?:\w+ ){0,3}"
+    r"(?:equations?|formulas?|relations?|problems?|systems?|integrals?))[.:]?$",
+    re.I,
+)
+
+
 def without_directives(lines: list[str]) -> list[str]:
     """Lines without `.. directive::` blocks and what is indented below them; notes go with them."""
     kept: list[str] = []
@@ -89,10 +105,15 @@ def closed(sentence: str) -> str:
     return sentence if not sentence or sentence[-1] in ".!?:" else sentence + "."
 
 
+def promises(sentence: str) -> bool:
+    """Whether a sentence announces something that would have to follow it: `It can be made in several ways.`"""
+    return _PROMISE.search(re.sub(r"`[^`]*`", "`x`", sentence)) is not None
+
+
 def is_clean(text: str) -> bool:
-    """Whether a sentence reads as prose: whole, balanced, and without left-over markup or prompts."""
+    """Whether a sentence reads as prose: whole, balanced, without slips, left-over markup and prompts."""
     whole = text.count("`") % 2 == 0
-    text = re.sub(r"`[^`]*`", "`x`", text)
+    text = re.sub(r"`[^`~]*`", "`x`", text)
     return bool(
         text
         and whole
@@ -100,7 +121,8 @@ def is_clean(text: str) -> bool:
         and text.count("[") == text.count("]")
         and text[-1] in ".!?"
         and not text.endswith(("e.g.", "i.e."))
-        and not re.search(r"::|>>>|\\|\|\w|:\w+:|\.\. |__|\$|={3}|-{3}|\+-|^\W*$|\b(TODO|FIXME|XXX)\b", text)
+        and not _SLIP.search(text)
+        and not re.search(r"::|>>>|\\|\|\w|`~|:\w+:|\.\. |__|\$|={3}|-{3}|\+-|^\W*$|\b(TODO|FIXME|XXX)\b", text)
         and not re.search(r"\b(using|with|by|as|is|are|the|an?|of|to|and|or|for|in|like|from|if)\W*$", text)
         and not re.search(
             r"\b(following|below|above|as follows|see also|see notes|refer to|for full documentation)\b",

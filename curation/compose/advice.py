@@ -13,7 +13,7 @@ from curation.compose.script import Script
 from curation.compose.subject import MAX_LEAD, Subject
 from curation.compose.usage import show
 from curation.draft import Draft
-from curation.markup import closed, is_clean, sentences
+from curation.markup import is_clean, promises, sentences
 
 _SPEED = re.compile(
     r"\b(faster|fastest|slower|slow|speeds? (?:ups?|it)|efficiently|quicker|more quickly|"
@@ -29,7 +29,8 @@ _ADVICE = re.compile(
 )
 _UNFIT = re.compile(
     r"\b(this (?:example|section|page|note|module|section)|deprecated|version \d|removed in|new in|changed in|\[\d+\]|"
-    r"refs?\.|see | - |<|documentation|implementation|wikipedia|paper|algorithm described|former|latter|numpy 1\.|"
+    r"refs?\.|see | - |respectively|(?:first|second|third) (?:definition|case|form)|"
+    r"<|documentation|implementation|wikipedia|paper|algorithm described|former|latter|numpy 1\.|"
     r"future (?:version|release))\b",
     re.I,
 )
@@ -39,7 +40,8 @@ _DANGLING = re.compile(
     re.I,
 )
 _POINTING = re.compile(
-    r"^(?:However|Therefore|Thus|Hence|Moreover|Also|But|And|So|Otherwise|For example|Then|These|Those|It|They|He)\b"
+    r"^(?:However|Additionally|Furthermore|Again|Here|Therefore|Thus|Hence|Moreover|Also|But|And|So|Otherwise|"
+    r"For example|Then|These|Those|It|They|He)\b"
 )
 
 
@@ -64,9 +66,9 @@ def _best(subject: Subject) -> tuple[str, bool]:
     """The first sentence with advice on speed, else the first with other advice; and whether it is on speed."""
     other = ""
     for paragraph in subject.doc.notes + subject.doc.paragraphs[1:]:
-        found = [closed(one) for one in sentences(paragraph)]
+        found = sentences(paragraph)
         for number, one in enumerate(found):
-            if not is_clean(one) or not 40 <= len(one) <= 260 or _UNFIT.search(one):
+            if not is_clean(one) or promises(one) or not 40 <= len(one) <= 260 or _UNFIT.search(one):
                 continue
             whole = one
             if _POINTING.match(one) or _DANGLING.search(one):

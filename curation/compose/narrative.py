@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import takewhile
 
 from curation.compose.correct import Correct
 from curation.compose.errors import with_article
@@ -18,18 +20,45 @@ from curation.compose.subject import MAX_LEAD, MAX_POINT, provenance
 from curation.compose.used import best_symbol
 from curation.draft import Draft
 from curation.entries import Origin, Prose, SectionEntry, Snippet
-from curation.markup import closed, is_clean, sentences
+from curation.markup import closed, is_clean, promises, sentences
 from symbols.introspect import STDLIB
 from symbols.table import BUILTINS, SymbolTable
 
 MAX_SIZE = 760
 """Characters that a script has at most, with the output that the page shows."""
+MAX_SENTENCES = 4
+MIN_SENTENCE = 3
+"""Words of a sentence of the prose."""
 ENOUGH = 480
 """Characters beyond which no further statement is added."""
 _NAMES = frozenset({"Python", "Unicode", "Windows", "Unix", "Linux", "Mac", "English", "Gregorian", "Series", "Index"})
 _POINTING = re.compile(
-    r"(This|These|That|Those|It|They|He|She|Here|Then|But|And|Or|However|So|Now|Also|Yes|No|Note|Again|Instead|Both)\b"
+    r"(?:This|These|That|Those|It|They|He|She|Here|Then|But|And|Or|However|So|Now|Also|Yes|No|Note|Again|Instead|Both|"
+    r"Thus|Therefore|Hence|Otherwise|Similarly|Likewise|Moreover|Furthermore|Additionally|Finally|Afterwards|"
+    r"Because of|In (?:this|that|these|such)|As an? (?:result|example|consequence)|For (?:example|instance|this|that)|"
+    r"The (?:problem|solution|reason|first|second|third|last|latter|former|same|other|above|previous|"
+    r"opposite|reverse)|(?:\w+ ){1,3}(?:similar|another|other))\b"
 )
+_ELSEWHERE = re.compile(
+    r"\b(?:(?-i:I)(?:[’'](?:ll|m|ve)| haven[’']t| will| want)|let[’']s|let us|as (?:you|we)|"
+    r"notice (?:that|how)|previous(?:ly)?|earlier|(?:we|you)(?:[’'](?:ll|ve|d))? "
+    r"(?:(?:can|will|may|might|just|already|have|now) )*(?:saw|seen|see|notice\w*)|"
+    r"later on|(?:this|that|next|last|these|the) (?:sections?|chapters?)|(?:the|our|these) examples?|introduced|"
+    r"this (?:article|document|tutorial|guide|page|module|example|howto)|reproduced|would have printed|sample output|"
+    r"has already been|availability|in the `\w+` example|don[’']t try)\b|\(see\b|^see\b|\?$",
+    re.I,
+)
+"""What speaks of other parts of the page, or with the reader, rather than of the subject."""
+_LEANING = re.compile(r"\b(?:also|these|those)\b")
+"""What leans on something before it, in a sentence that is to be the first."""
+_VAGUE = re.compile(
+    r"\b(more|basics?|miscellaneous|odds|remarks?|usage|uses?|examples?|faq|how ?to|tutorials?|guide|recipes?|"
+    r"properties|introduction|overview|minutiae?|steps|defaults?|limitations?|issues|idiomatic|advanced|surpris\w+|"
+    r"edge cases|additional|fancier|further|notes|conclusions?|versus|objects?|support|other|getting)\b",
+    re.I,
+)
+_ITS_OBJECT = re.compile(r"(?:an?|the|its|it|this|every|each|all|any|what|how|whether|by|in|with)\b")
+"""What makes an imperative of a word before it that may be a noun: `hash a password`, but `hash algorithms`."""
 _EMPTY_HEADING = re.compile(
     r"^(introduction|overview|examples?|notes?|see also|usage|basics?|summary|references?|details|more|miscellaneous|"
     r"footnotes|changelog|background|conclusion|getting started|quick ?start|table of contents|contents|api|tutorial|"
@@ -117,7 +146,8 @@ def shows_something(script: Script, example: Example) -> bool:
 
 def question_of(heading: str, above: str, origin: Origin, words: Phrasings, key: str) -> str:
     """A heading as a question; empty where it isn't about anything."""
-    if len(heading) < 4 or len(heading) > 90 or not re.search(r"[A-Za-z]{3}", heading):
+    unfit = len(heading) < 4 or len(heading) > 90 or re.match(r"(?:don[’']t|do not|never) ", heading, re.I)
+    if unfit or not re.search(r"[A-Za-z]{3}", heading):
         return ""
     if heading.endswith("?"):
         return without_title_case(heading)
@@ -125,32 +155,64 @@ def question_of(heading: str, above: str, origin: Origin, words: Phrasings, key:
     library = words.libraries.get(origin.package, origin.package) if origin.package != STDLIB else "Python"
     if origin.package == STDLIB and module:
         library = f"`{module.group(1)}`"
-    heading = re.sub(r"^(The|An?) |\s+examples?$", "", heading, flags=re.I)
-    heading = without_title_case(heading)
+    heading = without_title_case(re.sub(r"\s+examples?$|\s*\([^)]*\)$", "", heading, flags=re.I))
     said = re.search(rf"\b{re.escape(library)}\b", heading, re.I)
+    with_ = "" if said else f"with {library}" if library != "Python" else "in Python"
+    task = _task(heading, origin.written, words)
+    if task:
+        template = choice(key, words.questions["section_task"])
+        return re.sub(r"\s+(?=[?.])", "", template.format(heading=task, **{"with": with_}))
+    topic = _topic(heading, words)
+    if not topic:
+        return ""
+    template = choice(key, words.questions["section_topic"])
+    asked = template.format(heading=topic, **{"with": "" if said else f"in {library}"})
+    return re.sub(r"\s+(?=[?.,:])", "", asked).replace("  ", " ")
+
+
+def _task(heading: str, written: bool, words: Phrasings) -> str:
+    """A heading as something that one does, e.g. `read a file`; empty for others.
+
+    A heading that was `written` for this purpose and begins with a known verb is taken for a command; in others, a verb
+    that isn't in the -ing form has to have an object that no noun could have behind it.
+    """
+    how = re.match(r"how (?:to|do (?:i|you|we)|can (?:i|you|we)) (.+)", heading, re.I)
+    if how:
+        return how.group(1)
     first, _, rest = heading.partition(" ")
     lower = first.lower()
     base = _imperative(lower, words)
-    if base and rest:
-        task = f"{base} {rest}"
-        with_ = "" if said else f"with {library}" if library != "Python" else "in Python"
-        template = choice(key, words.questions["section_task"])
-        return re.sub(r"\s+(?=[?.])", "", template.format(heading=task, **{"with": with_}))
-    how = re.match(r"how (?:to|do (?:i|you|we)|can (?:i|you|we)) (.+)", heading, re.I)
-    if how:
-        return f"How do I {how.group(1)}{'' if said else f' with {library}' if library != 'Python' else ' in Python'}?"
-    if "`" in heading or re.search(r"[(_]|\w\.\w", heading):
+    gerund = lower.endswith("ing") and base != lower
+    if not rest or rest.startswith("of ") or re.search(r"[—–:]", heading) or (not written and _VAGUE.search(heading)):
         return ""
-    topic = heading if re.search(r"[A-Z]", first[1:]) else f"{lower} {rest}".strip()
-    with_ = "" if said else f"in {library}"
-    template = choice(key, words.questions["section_topic"])
-    return re.sub(r"\s+(?=[?.,:])", "", template.format(heading=topic, **{"with": with_})).replace("  ", " ")
+    if base and gerund:
+        second = re.match(r"(and|or) (\w+ing)\b", rest)
+        other = _imperative(second.group(2).lower(), words) if second else ""
+        return f"{base} {rest}" if not second else f"{base} {second[1]} {other}{rest[second.end() :]}" if other else ""
+    if _ITS_OBJECT.match(rest) and not gerund and re.fullmatch(r"[A-Z][a-z-]+", first):
+        return f"{lower} {rest}" if base or (written and lower not in words.no_nouns) else ""
+    return f"{base} {rest}" if base and written else ""
+
+
+def _topic(heading: str, words: Phrasings) -> str:
+    """A heading as a noun phrase that stands well in a question; empty for jargon, and where an article is missing."""
+    first, _, rest = heading.partition(" ")
+    if not rest or _VAGUE.search(heading) or re.search(r"[`(_,;:/—–]|\w\.\w|\s-\s|\bor\b|\band\b.*\band\b", heading):
+        return ""
+    lower = first.lower()
+    if _imperative(lower, words) and not re.match(r"(the|an?)\b", lower) and not lower.endswith(("ed", "s")):
+        return ""
+    head = re.split(r" (?:of|in|for|with|within|on|that|as|to|from|by) ", heading)[0]
+    whole = lower in ("the", "a", "an") or re.search(r"(?<![sui])s$|ing$", head) is not None
+    if not whole:
+        return ""
+    return heading if first in _NAMES or re.search(r"[A-Z]", first[1:]) else f"{lower} {rest}"
 
 
 def without_title_case(heading: str) -> str:
     """A heading in title case with small letters, as it stands in a sentence; names keep theirs."""
     parts = heading.split()
-    capital = [part for part in parts[1:] if re.match(r"[A-Z][a-z]+$", part) and part not in _NAMES]
+    capital = [part for part in parts[1:] if re.match(r"[A-Z][a-z]+(-[A-Za-z][a-z]+)*$", part) and part not in _NAMES]
     if len(capital) < 0.5 * max(1, len([part for part in parts[1:] if len(part) > 3])):
         return heading
     return " ".join([parts[0], *(part.lower() if part in capital else part for part in parts[1:])])
@@ -159,8 +221,8 @@ def without_title_case(heading: str) -> str:
 def _imperative(word: str, words: Phrasings) -> str:
     """The base form of a gerund or an imperative, e.g. `reading` → `read`; empty for other words."""
     verb = words.verb(word)
-    if verb is not None and not word.endswith("s"):
-        return verb[0]
+    if verb is not None and verb[0] == word:
+        return word
     if word.endswith("ing") and len(word) >= 5:
         stem = word[:-3]
         for base in (stem, f"{stem}e", stem[:-1] if stem[-1:] == stem[-2:-1] else stem):
@@ -175,31 +237,51 @@ def _is_point(text: str) -> bool:
     return whole and is_statement(text) and not _POINTING.match(text)
 
 
-def _fits(sentence: str, first: bool) -> bool:
-    """Whether a sentence reads well; the first of its paragraph has to stand by itself."""
-    announces = sentence.endswith(":") and re.search(
-        r"\b(this|these|here|like|such as|example|follows)\b", sentence, re.I
+def _fits(sentence: str, words: Phrasings) -> bool:
+    """Whether a sentence reads well among others of its paragraph."""
+    if sentence.endswith(":"):
+        announces = re.search(r"\b(this|these|here|like|such as|example|follows|e\.g)\b", sentence, re.I)
+        does = is_statement(sentence) or words.verb(sentence.partition(" ")[0]) is not None
+        sentence = sentence[:-1] + "." if does and not announces else sentence
+    return (
+        is_clean(sentence)
+        and len(sentence) <= MAX_SENTENCE + 40
+        and len(sentence.split()) >= MIN_SENTENCE
+        and re.match(r"(?!\w+(?: usage| note)?:)[A-Z`]", sentence) is not None
+        and not sentence.endswith("..")
+        and not _ELSEWHERE.search(sentence)
     )
-    clean = is_clean(re.sub(r":$", ".", sentence)) and len(sentence) <= MAX_SENTENCE + 40 and not announces
-    clean = clean and not sentence.endswith("..")
-    return clean and re.match(r"[A-Z`]", sentence) is not None and not (first and _POINTING.match(sentence))
 
 
 def prose_of(content: Sequence[Prose | Snippet]) -> tuple[str, tuple[str, ...]]:
-    """The first sentences that read well by themselves, and key points from items and notes."""
-    kept: list[str] = []
-    for one in content:
-        if isinstance(one, Prose) and one.role == "text":
-            for number, sentence in enumerate(closed(text) for text in sentences(one.text)):
-                if not _fits(sentence, not kept or number == 0) or len(" ".join([*kept, sentence])) > MAX_LEAD:
-                    break
-                kept.append(re.sub(r":$", ".", sentence))
-        if len(kept) >= 3:
-            break
+    """The first sentences, as far as each of them reads well, and key points from items and notes.
+
+    Nothing between two of them is left out, and nothing is taken from below code where there is prose above it.
+    """
+    lead = " ".join(_run(content, load_phrasings()))
     points = [
         closed(one.text)
         for one in content
         if isinstance(one, Prose) and one.role in ("item", "note") and 20 <= len(one.text) <= MAX_POINT
     ]
-    lead = " ".join(kept[:3])
     return (lead if len(lead.split()) >= 5 else ""), tuple(point for point in points if _is_point(point))[:3]
+
+
+def _run(content: Sequence[Prose | Snippet], words: Phrasings) -> list[str]:
+    kept: list[str] = []
+    for one in content:
+        if not isinstance(one, Prose) or one.role != "text":
+            if kept:
+                break
+            continue
+        found = [closed(text) for text in sentences(one.text)]
+        before = len(kept)
+        for sentence in takewhile(partial(_fits, words=words), found):
+            if len(kept) == MAX_SENTENCES or len(" ".join([*kept, sentence])) > MAX_LEAD:
+                break
+            kept.append(re.sub(r":$", ".", sentence))
+        if len(kept) - before < len(found):
+            break
+    while kept and promises(kept[-1]):
+        kept.pop()
+    return kept if kept and not _POINTING.match(kept[0]) and not _LEANING.search(kept[0]) else []

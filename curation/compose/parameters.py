@@ -15,11 +15,12 @@ from curation.compose.script import Script, without_comment
 from curation.compose.subject import MAX_LEAD, MAX_SIZE, Subject
 from curation.compose.usage import show
 from curation.draft import Draft
-from curation.markup import closed, is_clean, sentences
+from curation.markup import is_clean, promises, sentences
 
 _CONDITION = re.compile(
     r"(If|When|Where|Only|Controls|Specif(y|ies)|Determines?|Indicates?|Sets?|How|What|Which|By default)\b"
 )
+_PRINT = re.compile(r"p?print\(")
 MOST = 2
 """Parameters of a symbol that drafts are made about."""
 
@@ -73,9 +74,10 @@ def _lead(subject: Subject, name: str) -> str:
         lead = f"`{subject.spoken}` takes `{name}`: {lead.removeprefix(f'`{name}`: ')}"
     else:
         lead = f"In `{subject.spoken}`, {lead}"
-    for one in map(closed, sentences(text)[1:3]):
+    for one in sentences(text)[1:3]:
         if (
             not is_clean(one)
+            or promises(one)
             or one.startswith(("Default", "Optional"))
             or len(one) > MAX_SENTENCE
             or len(lead) + len(one) > MAX_LEAD
@@ -116,8 +118,8 @@ def _script(subject: Subject, name: str, number: int, call: Call) -> tuple[Scrip
         parameter = subject.parameters.get(name)
         once = len(subject.calls(number)) == 1
         if parameter is not None and not parameter.required and once:
-            with_it = f"print({without_comment(step.source)})"
-            script = subject.example.script(needed, {number: [f"print({plain})", with_it]})
+            lines = [one if _PRINT.match(one) else f"print({one})" for one in (plain, without_comment(step.source))]
+            script = subject.example.script(needed, {number: lines})
             if script is not None and script.size + min(len(step.output), 300) <= MAX_SIZE:
                 return script, True
     return show(subject, [number]), False

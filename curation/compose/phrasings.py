@@ -66,6 +66,13 @@ def third_person(verb: str) -> str:
     return verb + ("es" if verb.endswith(("s", "x", "z", "ch", "sh", "o")) else "s")
 
 
+def base_form(third: str) -> str:
+    """The base form of a regular verb in the third person, in small letters."""
+    if third.endswith("ies"):
+        return third[:-3] + "y"
+    return third[:-2] if third.endswith(("sses", "xes", "zzes", "ches", "shes", "oes")) else third[:-1]
+
+
 @cache
 def load_phrasings() -> Phrasings:
     """The phrasings that ship with Boffin."""

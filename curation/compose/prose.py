@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
-from curation.compose.phrasings import Phrasings, load_phrasings
+from curation.compose.phrasings import Phrasings, base_form, load_phrasings, third_person
 from curation.docstring import Section
-from curation.markup import closed, first_sentence, is_clean, sentences
+from curation.markup import closed, first_sentence, is_clean, promises, sentences
 
 MAX_SENTENCE = 230
 """Longest sentence that is taken from the documentation, in characters."""
-_ARTICLE = re.compile(r"(?:The|An?|One|Any|Either|Every|Each)\b")
+_ARTICLE = re.compile(r"(?:The|An?|One|Any|Either|Every|Each|Another)\b")
 _FINITE = re.compile(
     r"\b(is|are|will|must|can|should|has|have|may|might|was|were|do|does|specif(?:y|ies)|determines?|controls?|gives?|"
     r"defaults?|cannot|contains?|indicates?|needs?|applies|refers?|computes?|returns?|represents?|uses|takes|converts|"
@@ -26,6 +27,16 @@ _HEAD = re.compile(
     r"The ((?:[\w`-]+ )*?[\w`-]+)(?= (?:of|to|in|for|on|at|with|from|used|which|that|by|along|where)\b|[ ]?[.,;:(])"
 )
 _DEMAND = re.compile(r"(?<!which )(?<!that )\b(will|must|should)\b")
+_OBJECT = re.compile(r"(?:the|an?|its|this|all|each|every|any|if|whether)\b")
+"""What may stand after a verb, but not after the first word of a noun phrase without an article."""
+_AFTER_PLURAL = re.compile(
+    r"(?:of|for|to|in|on|at|from|by|with|between|along|over|that|which|whose|as|and|or|\w+ed|used|given|such)\b|\W*$"
+)
+_ITSELF = re.compile(
+    r"(?:This|The) (?:function|method|class|routine|object|property|attribute|decorator|exception|operator) (?=\w+ )"
+    r"|This (?=\w+s )"
+)
+_STATING = frozenset({"is", "has", "can", "will", "does", "may", "must", "should"})
 # What a property's summary may begin with as a verb: `Format string of …` is no command.
 _PROPERTY_VERBS = frozenset({"return", "get", "give", "indicate", "check", "tell", "compute", "determine", "access"})
 
@@ -43,19 +54,31 @@ def sentence_about(spoken: str, summary: str, kind: str, words: Phrasings) -> st
     own = re.match(rf"`{re.escape(name)}((?:\([^`]*\))?` .*)", summary)
     if own and _FINITE.match(own.group(1).partition("` ")[2]):
         return f"`{spoken}{own.group(1)}"
+    itself = re.match(rf"(?:\w+\.)*{re.escape(name)} |{_ITSELF.pattern}", summary)
+    if itself and _states(summary[itself.end() :], words):
+        return f"`{spoken}` {summary[itself.end() :]}"
     predicate = _predicate(summary, kind, words)
     if predicate:
         return f"`{spoken}` {predicate}"
     return f"`{spoken}`: {summary[0].upper() + summary[1:] if re.match(r'[a-z]+ ', summary) else summary}"
 
 
+def _states(text: str, words: Phrasings) -> bool:
+    """Whether a text begins with a verb in the third person."""
+    first = text.partition(" ")[0]
+    return first in _STATING or first in words.verbs
+
+
 def _predicate(summary: str, kind: str, words: Phrasings) -> str:
     """A summary as what is said of the symbol; empty where it can't be."""
     first, _, rest = summary.partition(" ")
-    verb = words.verb(first.rstrip(","))
+    verb = _verb(first, rest, words)
     gives = "gives" if kind in ("function", "method") else "is"
     predicate = ""
     if not rest:
+        return predicate
+    commands = re.match(r"[^,]+, (\w+) (?!of\b)", rest) if first == "For" else None
+    if commands and words.verb(commands[1]) is not None:
         return predicate
     if first in words.copula:
         predicate = f"{words.copula[first]} {rest}"
@@ -65,6 +88,9 @@ def _predicate(summary: str, kind: str, words: Phrasings) -> str:
         if re.match(r"(?!True|False|None)[A-Z][a-z]+ (than|of|to|or|division|power|and)\b", rest):
             rest = lowered(rest)
         predicate = f"{verb[1]} {_conjugated(rest, words)}"
+    elif first.endswith("ly") and words.verb(rest.partition(" ")[0]) is not None:
+        acts, _, rest = rest.partition(" ")
+        predicate = f"{first.lower()} {(words.verb(acts) or ('', acts))[1]} {_conjugated(rest, words)}"
     elif _is_noun_phrase(summary):
         predicate = f"{gives} {lowered(summary)}"
     elif gives == "gives" and len(first) > 3 and _is_bare_noun_phrase(summary, words):
@@ -72,6 +98,19 @@ def _predicate(summary: str, kind: str, words: Phrasings) -> str:
     elif words.nouns.get(first.lower()) == "is" and kind in ("property", "class") and not is_statement(summary):
         predicate = f"is the {lowered(summary)}"
     return predicate
+
+
+def _verb(first: str, rest: str, words: Phrasings) -> tuple[str, str] | None:
+    """A summary's first word as base form and third person, where it is a verb: a known one, or one with an object."""
+    known = words.verb(first.rstrip(","))
+    if known is not None or not _OBJECT.match(rest) or not re.fullmatch(r"[A-Z][a-z]+(-[a-z]+)?", first):
+        return known
+    word = first.lower()
+    if word in words.no_nouns or word.endswith(("ing", "ed", "ly")):
+        return None
+    if word.endswith("s") and not word.endswith("ss"):
+        return base_form(word), word
+    return word, third_person(word)
 
 
 def _is_noun_phrase(sentence: str) -> bool:
@@ -94,14 +133,21 @@ def _is_bare_noun_phrase(sentence: str, words: Phrasings) -> bool:
     """Whether it is a noun phrase without an article: `Number of samples to generate.`"""
     first = re.split(r"[\s,.]", sentence, maxsplit=1)[0].lower()
     known = words.nouns.get(first)
+    rest = sentence[len(first) :].lstrip(" ,")
     if is_statement(sentence) or first in words.no_nouns or not re.match(r"[A-Z][a-z-]+[ ,.]", sentence):
         return False
+    if _OBJECT.match(rest):
+        return False
+    if known is None and first.endswith("s") and not first.endswith(("ss", "us", "is")) and first != "series":
+        return _AFTER_PLURAL.match(rest) is not None
     return known is not None or (words.verb(first) is None and not first.endswith(("ly", "ing", "ed")))
 
 
 def lowered(sentence: str) -> str:
     """A sentence as it stands after other words: its first letter small, unless the word is a name."""
     first = sentence.partition(" ")[0]
+    if re.match(r"[A-Z]-[a-z]", first):
+        return sentence
     if re.split(r"\W", first)[0].lower() in load_phrasings().proper:
         return sentence
     return sentence if first[1:] != first[1:].lower() or not first[:1].isupper() else sentence[0].lower() + sentence[1:]
@@ -114,11 +160,13 @@ def _conjugated(rest: str, words: Phrasings) -> str:
         verb = words.verb(match.group(2))
         before = rest[: match.start()]
         clear = match.group(3) is not None or match.group(2) in words.commands
-        if verb is None or not clear or re.search(r"\b(to|that|which|whether|if|when)\b", before):
+        aims = any(words.verb(one) is not None for one in re.findall(r"\bto (\w+)", before))
+        if verb is None or not clear or aims or re.search(r"\b(that|which|whether|if|when)\b", before):
             return match.group(0)
         link = " and" if match.group(1) == "," else match.group(1)
         return f"{link} {verb[1]}"
 
+    rest = re.sub(r"\b(otherwise|else) return\b", r"\1 returns", rest)
     objects = r"(?=( (?:an?|the|it|all|them|its|their|this|that|any|each|if|whether)\b)?)"
     return re.sub(rf"((?:^|\b)(?:and|or|then|but)|,) (\w+)\b{objects}", third, rest)
 
@@ -126,19 +174,36 @@ def _conjugated(rest: str, words: Phrasings) -> str:
 def goal_of(summary: str, words: Phrasings) -> str:
     """The summary as something that a developer wants, e.g. `compute the mean of groups`; empty where it isn't."""
     parts = summary.rstrip(".").split()
-    verb = words.verb(parts[0]) if parts else None
+    verb = _verb(parts[0], " ".join(parts[1:]), words) if parts else None
     goal = " ".join(parts)
-    if verb is None or not 4 <= len(parts) <= 14 or re.search(r"[`:;=$]|\b(self|this|these|it)\b", goal):
+    unfit = re.search(r"[`:;=$]|\b(self|this|these|it)\b", goal) or not is_clean(f"{goal}.")
+    if verb is None or not 4 <= len(parts) <= 14 or unfit:
         return ""
     base = "get" if verb[0] == "return" else verb[0]
-    return " ".join([base, *parts[1:]])
+    return f"{base} {re.sub(r'(?<= and )([a-z]+s)(?= )', partial(_commanded, words), ' '.join(parts[1:]))}"
+
+
+def _commanded(words: Phrasings, match: re.Match[str]) -> str:
+    """A verb in the third person as the command that stands beside another: `take a text and returns` → `return`."""
+    base = words.verbs.get(match.group(1), "")
+    return base if base in words.commands else match.group(1)
 
 
 def clean_sentences(paragraphs: Sequence[str], most: int) -> list[str]:
-    """The first sentences that read well by themselves, up to the first that doesn't."""
+    """The first sentences that read well by themselves, up to the first that doesn't; the last promises nothing."""
+    found = _clean_sentences(paragraphs, most)
+    while len(found) > 1 and promises(found[-1]):
+        found.pop()
+    return found
+
+
+def _clean_sentences(paragraphs: Sequence[str], most: int) -> list[str]:
     found: list[str] = []
     for paragraph in paragraphs:
-        for one in (closed(text) for text in sentences(paragraph)):
+        for text in sentences(paragraph):
+            one = closed(text)
+            if found and one != text:
+                return found  # what follows it, a formula or a list, is left out
             about_text = re.search(r"\b(documentation|docstring|docs|section|page|chapter)\b", one, re.I)
             if len(found) == most or not is_clean(one) or len(one) > MAX_SENTENCE or about_text:
                 return found

@@ -23,6 +23,7 @@ _LOOK_BACK = 200
 _BUILTINS = frozenset(dir(builtins))
 _PRINTING = re.compile(r"(p|pretty_?)?print\w*|pp|info|prmonth|prcal|pryear|pcal|dis|list_\w+_options|show_\w+|help")
 _STATEFUL = re.compile(r"(logging|locale|warnings|tracemalloc|matplotlib\.pyplot)\b")
+_DEFINING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _COMPOUND = (ast.For, ast.While, ast.With, ast.If, ast.Try, ast.FunctionDef, ast.ClassDef)
 
 
@@ -141,7 +142,7 @@ class Example:
         return None
 
     def script(self, chosen: Iterable[int], instead: Mapping[int, Sequence[str]] | None = None) -> Script | None:
-        """The script of some statements; None where a name in it comes from nowhere.
+        """The script of some statements; None where a name comes from nowhere, or a function or class is made anew.
 
         Args:
             chosen: the statements' numbers.
@@ -155,8 +156,13 @@ class Example:
         bound: set[str] = set()
         shown = 0
         seen: dict[str, frozenset[str]] = {}
+        defined: set[str] = set()
         for index in numbers:
             step = self.steps[index]
+            if isinstance(step.tree, _DEFINING) and not step.tree.decorator_list:
+                if step.tree.name in defined:
+                    return None
+                defined.add(step.tree.name)
             if step.imports:
                 if "*" not in step.binds:
                     imports.append(step.source)

@@ -15,7 +15,7 @@ from bundle.records import Provenance
 from curation.compose.calls import Call, calls_of, full_name, is_symbol
 from curation.compose.examples import Step
 from curation.compose.phrasings import choice, load_phrasings
-from curation.compose.prose import about_parameters, clean_sentences, goal_of, sentence_about, summary_of
+from curation.compose.prose import about_parameters, clean_sentences, goal_of, is_statement, sentence_about, summary_of
 from curation.compose.script import Example, Script
 from curation.draft import Draft, Kind
 from curation.entries import ApiEntry, Origin
@@ -31,6 +31,9 @@ MAX_POINTS = 5
 MAX_POINT = 170
 MAX_SIZE = 760
 """Characters that a script has at most, with the output that the documentation shows."""
+
+_REFERRING = re.compile(r"(?:See|Refer|Here|Please|Same as above)\b")
+"""How summaries begin that say nothing by themselves."""
 
 
 def provenance(origin: Origin, symbol: str, kind: Kind, written: bool) -> Provenance:
@@ -141,9 +144,12 @@ class Subject:
     @cached_property
     def lead(self) -> str:
         """The summary as a sentence about the symbol; empty where it doesn't read well."""
-        if len(self.summary.split()) < 3:
+        if len(self.summary.split()) < 3 or self.summary.endswith("?") or _REFERRING.match(self.summary):
             return ""
         text = sentence_about(self.spoken, self.summary, self.documented.kind, self.words)
+        other = text.startswith((f"`{self.spoken}`: The ", f"`{self.spoken}`: `")) and self.last not in self.summary
+        if other and is_statement(self.summary):
+            return ""  # it says something of a parameter, or of a part
         return text if is_clean(text) and len(text) <= MAX_LEAD else ""
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from curation.compose.prose import about_returns
 from curation.compose.script import Script
@@ -29,7 +30,10 @@ def usage(subject: Subject) -> tuple[Draft | None, Script | None]:
         if not any("print(" in statement for statement in script.body):
             return None, script
         return subject.draft("property", "property", subject.with_more(subject.lead), script.code, points), script
-    question = kind if kind in ("class", "exception") and subject.position("class") < 0.6 else "usage"
+    verb = subject.words.verb(subject.summary.partition(" ")[0])
+    called = re.search(r"\bfunctions?\b", subject.summary) or (verb is not None and verb[0] in subject.words.giving)
+    made = kind == "exception" or (kind == "class" and not called)
+    question = kind if made and subject.position("class") < 0.6 else "usage"
     return subject.draft("usage", question, subject.with_more(subject.lead, 2), script.code, points), script
 
 
