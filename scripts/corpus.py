@@ -3,34 +3,37 @@
     python scripts/corpus.py examples/corpus [--no-rerun]
 
 Runs `boffin curate` twice and watches its memory (the proportional set size of the whole process tree), then runs every
-kept code block from scratch, each in a fresh interpreter in the sandbox. The figures are added to the dataset's
+kept code block from scratch, each in a fresh process in the sandbox. The figures are added to the dataset's
 report.json: `seconds_cold`, `seconds_warm`, `peak_memory_mb`, `rerun_pass_rate`.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection
 from pathlib import Path
 
 import psutil
 
 from bundle.atomic import write_json
-from bundle.records import EVAL, REPORT, TRAIN, read_records
+from bundle.records import EVAL, REPORT, SYMBOLS, TRAIN, read_records
 from curation.answer import code_of
 from curation.pages import write_pages
-from sandbox import HttpFixture, Limits, Outcome, run_code
+from sandbox import Limits, Pool
+from sandbox.pool import processors
+from symbols.table import SymbolTable
 
 BOFFIN = Path(sys.executable).with_name("boffin")
+LIMITS = Limits(seconds=60)
 
 
 class Memory(threading.Thread):
@@ -73,29 +76,45 @@ def curate(project: Path, *flags: str) -> tuple[float, int]:
     return time.monotonic() - began, memory.peak
 
 
+def modules_of(code: str, known: Collection[str]) -> tuple[str, ...]:
+    """The modules that code imports at its top level, in its order; `known` are those that exist."""
+    found: dict[str, None] = {}
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.Import):
+            found.update(dict.fromkeys(alias.name for alias in node.names))
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            below = [f"{node.module}.{alias.name}" for alias in node.names]
+            found.update(dict.fromkeys([node.module, *(name for name in below if name in known)]))
+    return tuple(found)
+
+
 def run_again(dataset: Path) -> tuple[int, int, Counter[str]]:
-    """Run every kept code block in a fresh interpreter: how many, how many passed, and the others' reasons."""
-    codes: dict[str, int] = Counter()
+    """Run every kept code block from scratch: how many, how many passed, and the others' reasons.
+
+    Each runs in a process of its own, forked from an interpreter that has done nothing but to import what this very
+    block imports at its top level: blocks with the same imports share that interpreter, and nothing else.
+    """
+    codes: dict[str, int] = {}
     for side in (TRAIN, EVAL):
         for record in read_records(dataset / side):
-            codes.update([code_of(record)])
+            codes[code_of(record)] = codes.get(code_of(record), 0) + 1
+    known = SymbolTable.load(dataset / SYMBOLS).modules
+    groups: dict[tuple[tuple[str, ...], bool], list[str]] = {}
+    for code in codes:
+        groups.setdefault((modules_of(code, known), "httpbin.org" in code), []).append(code)
     failed: Counter[str] = Counter()
-    passed = 0
-    limits = Limits(seconds=60)
-    with HttpFixture() as http, ThreadPoolExecutor(os.cpu_count() or 1) as threads:
-
-        def run(code: str) -> Outcome:
-            return run_code(code, limits, http=http if "httpbin.org" in code else None)
-
-        for number, (code, outcome) in enumerate(zip(codes, threads.map(run, codes), strict=True), start=1):
-            if outcome.reason == "ok":
-                passed += codes[code]
-            else:
-                failed[outcome.reason] += codes[code]
-                print(f"failed ({outcome.reason}): {outcome.stderr.strip().splitlines()[-1:]}\n{code}", flush=True)
-            if number % 200 == 0:
-                print(f"run again: {number:,} of {len(codes):,}", flush=True)
-    return sum(codes.values()), passed, failed
+    done = 0
+    for (imports, http), group in groups.items():
+        with Pool(imports, workers=min(len(group), processors()), http=http) as pool:
+            for code, outcome in pool.run_all(((code, code) for code in group), LIMITS):
+                done += 1
+                if outcome.reason != "ok":
+                    failed[outcome.reason] += codes[code]
+                    print(f"failed ({outcome.reason}): {outcome.stderr.strip().splitlines()[-1:]}\n{code}", flush=True)
+                if done % 500 == 0:
+                    print(f"run again: {done:,} of {len(codes):,}", flush=True)
+    total = sum(codes.values())
+    return total, total - failed.total(), failed
 
 
 def main() -> None:
