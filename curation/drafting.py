@@ -19,7 +19,7 @@ from curation.entries import Dropped
 from curation.settings import CurationSettings
 from symbols.table import SymbolTable
 
-FORMAT = 6
+FORMAT = 7
 """Raised when the same entries would be composed, masked or cleaned in another way."""
 
 

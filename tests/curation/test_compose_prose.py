@@ -34,6 +34,7 @@ def told(summary: str, kind: str = "function") -> str:
         ("This tests the total.", "`lib.x` tests the total."),
         ("x computes the total.", "`lib.x` computes the total."),
         ("Given a matrix, reorder the tree.", "`lib.x`: Given a matrix, reorder the tree."),
+        ("Wrapper around expand that only uses a hint.", "`lib.x` is a wrapper around expand that only uses a hint."),
         ("Percentiles of the sample.", "`lib.x` gives the percentiles of the sample."),
         ("Pearson correlation coefficient.", "`lib.x` gives the Pearson correlation coefficient."),
         ("For an ordered index, compute the bounds.", "`lib.x`: For an ordered index, compute the bounds."),
