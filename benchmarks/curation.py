@@ -38,11 +38,17 @@ kind = "jsonl"
 path = "records.jsonl"
 packages = ["numpy", "pandas"]
 """
+NAMES = """
+sum mean std var prod cumsum diff sort unique flip sqrt square exp log1p sin cos tan arctan sinh tanh floor ceil rint
+sign abs negative ptp median argmax argmin argsort any all nonzero isnan isfinite ravel max min cumprod cbrt deg2rad rad2deg
+expm1 log2 log10 reciprocal positive trunc average nanmean nanstd nanmax count_nonzero fliplr atleast_2d transpose
+"""
+FUNCTIONS = NAMES.split()
+"""Of numpy: each is a symbol of its own, since a dataset's sides are told by its symbols."""
 CODE = (
-    "import numpy as np\n\nvalues = np.arange({a}, {a} + {b})\nprint(values.reshape(-1, 1).mean())",
-    "import pandas as pd\n\nframe = pd.DataFrame({{'a': [{a}, {b}], 'b': [{b}, {a}]}})\nprint(frame.sum().to_dict())",
-    "import numpy as np\n\ngrid = np.full(({b}, 2), {a})\nprint(grid.sum(axis=0))",
-    "import pandas as pd\n\nrow = pd.Series(range({a}, {a} + {b}))\nprint(row.rolling(2).max().dropna().tolist()[:3])",
+    "import numpy as np\n\nvalues = np.{f}(np.arange({a}, {a} + {b}).reshape(1, -1) / 7)\nprint(values)",
+    "import numpy as np\nimport pandas as pd\n\nvalues = np.{f}(np.arange({a}, {a} + {b}).reshape(1, -1) / 7)\n"
+    "print(pd.Series(np.ravel(values))[:3].to_dict())",
 )
 
 
@@ -50,7 +56,8 @@ def write_records(path: Path, count: int) -> None:
     """Write `count` records, each with other code."""
     with path.open("w", encoding="utf-8") as handle:
         for number in range(count):
-            code = CODE[number % len(CODE)].format(a=number, b=2 + number % 7)
+            function = FUNCTIONS[number % len(FUNCTIONS)]
+            code = CODE[number % len(CODE)].format(f=function, a=1 + number, b=2 + number % 7)
             value = {
                 "instruction": f"How do I compute example number {number} with its own values?",
                 "output": f"This is how example {number} is computed from its values.\n\n```python\n{code}\n```",

@@ -21,7 +21,7 @@ from curation.settings import AnySource
 from symbols.introspect import Entry as Documented
 from symbols.table import BUILTINS
 
-FORMAT = 2
+FORMAT = 3
 """Raised when a collector would yield something else from the same source."""
 
 

@@ -173,6 +173,8 @@ class _Found:
         if kind == "see_also":
             self._add_related(lines)
             return
+        if kind == "returns" and (names := _returned_together(lines)):
+            self.returns = self.returns or Section("tuple", f"`{'`, `'.join(names[:-1])}` and `{names[-1]}`.")
         for head, text in _items(lines):
             names, _, type_ = (part.strip() for part in head.partition(" : "))
             if kind == "parameters":
@@ -217,6 +219,17 @@ class _Found:
                 self.returns = Section("", text)
             elif name in ("raises", "raise", "except") and argument:
                 self.raises.setdefault(argument.strip(), text)
+
+
+def _returned_together(lines: list[str]) -> list[str]:
+    """The names of the values that a call returns together; empty where it is one, or one of several.
+
+    Unnamed values are alternatives, optional ones come only when they are asked for.
+    """
+    heads = [head.partition(" : ") for head, _ in _items(lines)]
+    names = [name.strip() for name, _, type_ in heads if type_ and "optional" not in type_]
+    several = len(names) > 1 and all(type_ for _, _, type_ in heads) and all(map(str.isidentifier, names))
+    return names if several else []
 
 
 def _items(lines: list[str]) -> list[tuple[str, str]]:

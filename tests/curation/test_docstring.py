@@ -226,3 +226,15 @@ def test_sections_may_be_underlined_twice() -> None:
 def test_call_forms_before_and_after_a_blank_line_are_left_out() -> None:
     doc = parse_docstring("f(x, /, out=None)\n\nf(x, y)\n\nThe integral of it.")
     assert doc.paragraphs == ("The integral of it.",)
+
+
+@pytest.mark.parametrize(
+    ("lines", "returned"),
+    [
+        ("q : ndarray\n    The factor.\nr : ndarray\n    The rest.", Section("tuple", "`q` and `r`.")),
+        ("total : float\n    The sum.\ncount : int, optional\n    How many.", Section("float", "The sum.")),
+        ("Series\n    One column.\nDataFrame\n    Several.", Section("Series", "One column.")),
+    ],
+)
+def test_values_that_are_returned_together(lines: str, returned: Section) -> None:
+    assert parse_docstring(f"Split a matrix.\n\nReturns\n-------\n{lines}\n").returns == returned
