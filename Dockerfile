@@ -97,8 +97,12 @@ CMD ["--help"]
 FROM runtime AS trainer
 LABEL org.opencontainers.image.title="boffin-trainer" \
       org.opencontainers.image.description="Curates, trains and evaluates: documentation in, adapter and report out."
+# What contains the examples that curation runs: bubblewrap where the engine lets it, Landlock and seccomp anywhere.
 # hadolint ignore=DL3008
-RUN apt-get update && apt-get install --yes --no-install-recommends libseccomp2 && apt-get clean && rm -rf /var/lib/apt/lists/*
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends bubblewrap libseccomp2 \
+ && apt-get clean \
+ && rm -rf /var/lib/apt/lists/*
 COPY --from=trainer-build /opt/boffin /opt/boffin
 USER 1000:1000
 WORKDIR /project

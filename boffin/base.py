@@ -1,7 +1,6 @@
 """The base model: from what the settings name to a folder or file on this machine, and a digest that stands for it.
 
-A hub model is fetched by huggingface-hub (token, resume and HF_HUB_OFFLINE are its own); everything else is local.
-Knows nothing about weights.
+Knows nothing about how a hub model is fetched, or about what the files hold.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from boffin.hub import fetch
 from bundle.digests import digest_file, digest_files, digest_value
 from bundle.errors import BaseModelError
 
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
-HUB_FILES = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja", "README.md", "LICENSE*"]
+HUB_NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,31 @@ def base_digest(name: str, revision: str, project: Path) -> str:
     """Stands for the base model: the digest of its files, or of a hub model's name and revision (nothing is fetched).
 
     Raises:
-        BaseModelError: a local base model isn't there.
+        BaseModelError: a local base model isn't there, or a hub model has two revisions.
     """
-    if _is_hub_name(name, project):
-        return digest_value([name, revision])
+    if reference := hub_reference(name, revision, project):
+        return digest_value(list(reference))
     path = find_base(name, revision, project).path
     return digest_file(path) if path.is_file() else digest_value(digest_files(path))
+
+
+def hub_reference(name: str, revision: str, project: Path) -> tuple[str, str] | None:
+    """Name and revision (empty for the newest) of a hub model, `org/name` or `org/name@revision`; None for others.
+
+    Raises:
+        BaseModelError: the revisions in `project.base` and in `project.revision` differ.
+    """
+    if name.startswith(".") or name.endswith(".gguf") or (project / name).exists():
+        return None
+    found = HUB_NAME.fullmatch(name)
+    if found is None:
+        return None
+    own = found["revision"] or ""
+    if own and revision and own != revision:
+        raise BaseModelError(
+            f"project.base names the revision {own}, but project.revision is {revision}; keep one of them"
+        )
+    return found["name"], own or revision
 
 
 def find_base(name: str, revision: str, project: Path) -> BaseSource:
@@ -55,18 +73,13 @@ def find_base(name: str, revision: str, project: Path) -> BaseSource:
         return BaseSource(local, "")
     if local.exists():
         raise BaseModelError(f"project.base: {local} is neither a .gguf file nor a folder with a config.json")
-    if _is_hub_name(name, project):
-        return _from_hub(name, revision)
+    if reference := hub_reference(name, revision, project):
+        folder = fetch(*reference)
+        return BaseSource(folder, folder.name)  # a snapshot's folder is called by its commit
     raise BaseModelError(
         f"project.base: {name!r} is not there (looked for {local}); "
-        "name a folder, a .gguf file, `org/name` of a model hub, or package:NAME"
+        "name a folder, a .gguf file, `org/name` of a model hub (`boffin models` lists some), or package:NAME"
     )
-
-
-def _is_hub_name(name: str, project: Path) -> bool:
-    if name.startswith(".") or name.endswith(".gguf") or (project / name).exists():
-        return False
-    return bool(HUB_NAME.fullmatch(name))
 
 
 def _in_package(package: str) -> Path:
@@ -79,23 +92,3 @@ def _in_package(package: str) -> Path:
     if not models:
         raise BaseModelError(f"project.base: the package {package} has no .gguf file in {folder}")
     return models[0]
-
-
-def _from_hub(name: str, revision: str) -> BaseSource:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    try:
-        path = Path(snapshot_download(name, revision=revision or None, allow_patterns=HUB_FILES))
-    except GatedRepoError:
-        raise BaseModelError(
-            f"project.base: access to {name} has to be asked for on its page; then run `hf auth login`"
-        ) from None
-    except RepositoryNotFoundError:
-        raise BaseModelError(f"project.base: the hub has no model {name}, or it needs `hf auth login`") from None
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BaseModelError(
-            f"project.base: {name} can't be fetched ({reason}); check the network, or name a local folder"
-        ) from None
-    return BaseSource(path, path.name)  # a snapshot's folder is called by its commit

@@ -109,6 +109,7 @@ def run_stage(project: Project, stage: Stage, progress: Progress) -> Finished:
             finished=now(),
         )
         write_stamp(out, stamp)
+    stage.discard(project)
     return Finished(stage, result, time.monotonic() - began)
 
 

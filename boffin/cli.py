@@ -71,9 +71,25 @@ def curate(folder: Folder = HERE, assignments: Assignments = None, force: Force 
 
 
 @app.command()
-def train(folder: Folder = HERE, assignments: Assignments = None, force: Force = False) -> None:
+def train(
+    repository: Annotated[
+        str,
+        typer.Argument(help="With --push: NAME or ORG/NAME there; else the project's name.", metavar="[REPO]"),
+    ] = "",
+    folder: Folder = HERE,
+    assignments: Assignments = None,
+    force: Force = False,
+    push: Annotated[bool, typer.Option("--push", help="Then upload the adapter to the model hub, privately.")] = False,
+    public: Annotated[bool, typer.Option("--public", help="With --push: make a new repository public.")] = False,
+) -> None:
     """Fine-tune the base model on the dataset."""
+    if (repository or public) and not push:
+        raise typer.BadParameter("REPO and --public belong to --push")
     _run(folder, assignments, ["base", "adapter"], "train" if force else "")
+    if push:
+        from boffin.push import push_adapter
+
+        push_adapter(folder, assignments or [], repository, private=not public)
 
 
 @app.command()
@@ -146,6 +162,17 @@ def status(
     from boffin.status import show_status
 
     show_status(folder, assignments or [], as_json)
+
+
+@app.command()
+def models(
+    name: Annotated[str, typer.Argument(help="One of them, to see it in full.", metavar="[NAME]")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts: all facts, sizes in bytes.")] = False,
+) -> None:
+    """Show the base models that Boffin knows: size, licence, access, memory, what fits this machine."""
+    from boffin.models import show_models
+
+    show_models(name, as_json)
 
 
 @app.command()
@@ -245,7 +272,7 @@ def main() -> None:
         if line is None:
             raise
         typer.echo(f"boffin: {line}", err=True)
-        sys.exit(1)
+        sys.exit(getattr(error, "exit_code", 1))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import psutil
 import typer
 
 from boffin.failure import one_line
+from boffin.hardware import apple_silicon, nvidia_cards
 from boffin.project import Project, open_project
 from boffin.stages import BUNDLE
 from bundle.errors import BoffinError
@@ -116,13 +117,13 @@ def check_backend(_: Project | None) -> Iterator[Finding]:
     devices: list[tuple[str, str]] = [(backend, name) for backend, name in json.loads(run.stdout)]
     shown = ", ".join(f"{backend} ({name})" for backend, name in devices)
     backends = {backend.upper() for backend, _name in devices}
-    cards = _nvidia_cards()
+    cards = nvidia_cards()
     if cards and "CUDA" not in backends:
         remedy = (
             "run `make setup`" if shutil.which("nvcc") else "install the CUDA toolkit (nvcc), then run `make setup`"
         )
-        yield Finding("failure", f"llama.cpp runs on {shown}, but there is {cards[0]}", remedy)
-    elif _apple_silicon() and not backends & {"METAL", "MTL"}:
+        yield Finding("failure", f"llama.cpp runs on {shown}, but there is {cards[0].name}", remedy)
+    elif apple_silicon() and not backends & {"METAL", "MTL"}:
         yield Finding(
             "failure", f"llama.cpp runs on {shown}, but this Mac has Metal", "run `make setup` outside Docker"
         )
@@ -200,17 +201,3 @@ def _installed(name: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
-
-
-def _nvidia_cards() -> list[str]:
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return []
-    run = subprocess.run(
-        [program, "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, check=False
-    )
-    return [line.strip() for line in run.stdout.splitlines() if line.strip()] if run.returncode == 0 else []
-
-
-def _apple_silicon() -> bool:
-    return platform.system() == "Darwin" and platform.machine() == "arm64"

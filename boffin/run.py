@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import typer
 
 from boffin.build import Finished, must_run, needed, run_stage
 from boffin.project import Project, open_project
-from boffin.stages import REPORT
-from bundle.stage import TerminalProgress
+from boffin.stages import ADAPTER, REPORT
+from bundle.errors import WorkspaceError
+from bundle.stage import TerminalProgress, silent
 
 
 def run_stages(folder: Path, assignments: Sequence[str], artefacts: Sequence[str], force: str) -> None:
     """Bring `artefacts` up to date, in order; `force` names a stage that runs even if nothing has changed."""
     project = open_project(folder, assignments)
+    if os.environ.get("RANK", "0") != "0":
+        _train_along(project, artefacts, force)
+        return
     progress = TerminalProgress()
     began = time.monotonic()
     finished: list[Finished] = []
@@ -27,6 +33,8 @@ def run_stages(folder: Path, assignments: Sequence[str], artefacts: Sequence[str
                 typer.echo(f"{stage.name}: up to date")
                 continue
             typer.echo(f"{stage.name}:")
+            if stage.artefact in forced:
+                stage.discard(project)
             try:
                 finished.append(run_stage(project, stage, progress))
             finally:
@@ -36,6 +44,25 @@ def run_stages(folder: Path, assignments: Sequence[str], artefacts: Sequence[str
         _show_report(project)
     if len(finished) > 1:
         typer.echo(f"Done in {time.monotonic() - began:.0f} s.")
+
+
+def _train_along(project: Project, artefacts: Sequence[str], force: str) -> None:
+    """Take part in the training of the process that builds; a launcher (torchrun, accelerate) started both.
+
+    Raises:
+        WorkspaceError: something else has to be built before.
+    """
+    forced: set[str] = set()
+    for stage in needed(project, artefacts, force):
+        if not must_run(project, stage, forced, force):
+            continue
+        if stage.artefact != ADAPTER:
+            raise WorkspaceError(
+                f"{project.workspace.path(stage.artefact)}: not up to date; only training runs in several processes, "
+                "so run the same command once without the launcher"
+            )
+        with TemporaryDirectory() as scratch:
+            stage.run(project, Path(scratch), silent)
 
 
 def _summarise(project: Project, finished: Finished) -> None:

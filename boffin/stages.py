@@ -6,6 +6,7 @@ stage has to run: that is build.py's.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,8 @@ class Stage:
     """Writes the artefact into an empty folder."""
     content: Callable[[Path], str]
     """The digest of what other stages read of the artefact."""
+    discard: Callable[[Project], None] = lambda project: None
+    """Removes what an attempt that didn't come to its end left behind to go on from."""
 
     def applies(self, project: Project) -> bool:
         """Whether the project needs this stage: a base that is a Hugging Face folder already needs no unpacking."""
@@ -116,7 +119,19 @@ def _run_trainer(project: Project, out: Path, progress: Progress) -> StageResult
 
     template = base_template(base, project.settings.project.system_prompt)
     recipe = load_recipe(project.settings.trainer, project.folder)
-    return run(recipe, base, project.workspace.path(DATASET).resolve(), template, out, progress)
+    dataset = project.workspace.path(DATASET).resolve()
+    return run(recipe, base, dataset, template, out, progress, _checkpoints(project), project.settings.trainer)
+
+
+def _checkpoints(project: Project) -> Path:
+    """Where a training run keeps what a later attempt goes on from, if everything that it depends on is the same."""
+    dataset = project.workspace.stamp(DATASET)
+    inputs = [STAGES[ADAPTER].format, _trainer_depends(project), dataset.content if dataset else ""]
+    return project.workspace.path("checkpoints") / digest_value(inputs)[:16]
+
+
+def _discard_checkpoints(project: Project) -> None:
+    shutil.rmtree(_checkpoints(project), ignore_errors=True)
 
 
 def _convert_depends(project: Project) -> Any:
@@ -192,7 +207,16 @@ STAGES = {
     for stage in (
         Stage("base", BASE, 1, (), _base_digest, _run_base, lambda folder: digest_value(digest_files(folder))),
         Stage("curate", DATASET, 2, (), _curation_depends, _run_curation, _DATASET_FILES),
-        Stage("train", ADAPTER, 1, (BASE, DATASET), _trainer_depends, _run_trainer, _ADAPTER_FILES),
+        Stage(
+            "train",
+            ADAPTER,
+            1,
+            (BASE, DATASET),
+            _trainer_depends,
+            _run_trainer,
+            _ADAPTER_FILES,
+            _discard_checkpoints,
+        ),
         Stage("convert-base", BASE_BUNDLE, 1, (BASE,), _base_bundle_depends, _run_base_bundle, _of_files(MANIFEST)),
         Stage("convert", BUNDLE, 1, (BASE, DATASET, ADAPTER), _convert_depends, _run_convert, _of_files(MANIFEST)),
         Stage(

@@ -6,6 +6,7 @@
     workspace/base-bundle  the base model as a bundle, to compare with
     workspace/bundle       convert's result: the expert
     workspace/report       the evaluation's result
+    workspace/checkpoints  what a training run that was stopped or killed goes on from
     workspace/cache        the appliance's answers
 
 Each artefact is a link that is moved onto a complete folder. Knows nothing about what the stages do.

@@ -7,11 +7,13 @@
     ├── DatasetError        a dataset that is missing, damaged or too small
     ├── BaseModelError      a base model that is missing or unusable
     ├── RecipeError         a training recipe, or training with it
+    ├── HubError            the model hub refuses an upload or can't be reached
     ├── ConvertError        merging, converting, quantising
     ├── BundleError         a bundle that is incomplete or damaged
     ├── TemplateError       a prompt template that can't be rendered
     ├── EvaluationError     a candidate that doesn't answer
-    └── ServerError         the local endpoint: doesn't start, doesn't answer
+    ├── ServerError         the local endpoint: doesn't start, doesn't answer
+    └── Interrupted         the user stopped the work, which can be taken up again
 
 Messages say what is wrong, where, and what to do. Knows nothing about how they are shown.
 """
@@ -23,6 +25,9 @@ import errno
 
 class BoffinError(Exception):
     """Something that the user can mend; its text is the one line that is shown."""
+
+    exit_code = 1
+    """What the command ends with."""
 
 
 class SettingsError(BoffinError):
@@ -49,6 +54,10 @@ class RecipeError(BoffinError):
     """A training recipe can't be used, or training with it failed."""
 
 
+class HubError(BoffinError):
+    """The model hub refuses an upload, or can't be reached."""
+
+
 class ConvertError(BoffinError):
     """Merging, converting or quantising failed."""
 
@@ -67,6 +76,12 @@ class EvaluationError(BoffinError):
 
 class ServerError(BoffinError):
     """The local endpoint doesn't start or doesn't answer."""
+
+
+class Interrupted(BoffinError):
+    """The user stopped the work with Ctrl+C; the text says how to go on with it."""
+
+    exit_code = 130
 
 
 _OS_REASONS = {

@@ -87,6 +87,14 @@ class TerminalProgress:
         self._what = ""
 
 
+def announce(text: str, stream: TextIO | None = None) -> None:
+    """Write lines that stay, while a `TerminalProgress` on the same stream (standard error) goes on below them."""
+    stream = stream or sys.stderr
+    clear = "\r\x1b[2K" if stream.isatty() else ""
+    stream.write(clear + "".join(f"  {line}".rstrip() + "\n" for line in text.split("\n")))
+    stream.flush()
+
+
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)

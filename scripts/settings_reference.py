@@ -1,4 +1,4 @@
-"""Prints the reference page of all settings, from their types and docstrings. Used by `make docs`."""
+"""Prints the reference page of all settings and of a recipe's, from their types and docstrings. Used by `make docs`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from boffin.settings import Settings
 from bundle.settings import parts_in
+from trainer.recipe import Recipe
 
 HEAD = """# Settings
 
@@ -21,10 +22,17 @@ Settings come from `boffin.toml`, then `BOFFIN_…` variables (`BOFFIN_TRAINER__
 (`--set trainer.time_budget=60`); later ones win. An unknown key is an error.
 """
 
+RECIPES = """
+# Recipes
+
+`trainer.recipe` names a recipe that ships with Boffin, or a TOML file of your own with these keys. A file that begins
+with `inherits = "llama3-8b-qlora"`, say, has all the values of that recipe but for the ones that it gives itself.
+"""
+
 
 def reference() -> str:
     """The whole page, as Markdown."""
-    return HEAD + "".join(_section(Settings, ""))
+    return HEAD + "".join(_section(Settings, "")) + RECIPES + "".join(_section(Recipe, ""))
 
 
 def _section(model: type[BaseModel], path: str) -> Iterator[str]:

@@ -19,16 +19,24 @@ class Budget:
     seconds: float | None = None
     warmup_steps: int = 0
     schedule: Literal["linear", "cosine", "constant"] = "linear"
+    spent: float = 0.0
+    """Seconds that earlier attempts took, where the run goes on from a checkpoint of theirs."""
     _began: float | None = field(default=None, repr=False)
 
     def start(self) -> None:
-        """Begin to count the time."""
-        self._began = time.monotonic()
+        """Begin to count the time, unless it has begun."""
+        if self._began is None:
+            self._began = time.monotonic()
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the start."""
-        return 0.0 if self._began is None else time.monotonic() - self._began
+        """Seconds of training until now, those of earlier attempts included."""
+        return self.spent + (0.0 if self._began is None else time.monotonic() - self._began)
+
+    def seconds_left(self, step: int) -> float:
+        """Estimate of the seconds from `step` to the end of the run, at the rate until now."""
+        used = self.used(step)
+        return self.elapsed * (1 - used) / used if used else 0.0
 
     def used(self, step: int) -> float:
         """The share of the budget that is used up after `step` optimiser steps, from 0 to 1."""

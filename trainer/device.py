@@ -22,8 +22,10 @@ def base_dtype(recipe: Recipe, device: str) -> torch.dtype:
     if recipe.dtype != "auto":
         return _DTYPES[recipe.dtype]
     if device == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    return torch.bfloat16 if device == "mps" else torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device == "mps":
+        return torch.bfloat16 if torch.backends.mps.is_macos_or_newer(14, 0) else torch.float16
+    return torch.float32
 
 
 def check_device(recipe: Recipe, device: str) -> None:
@@ -32,5 +34,10 @@ def check_device(recipe: Recipe, device: str) -> None:
     Raises:
         RecipeError: names what is missing.
     """
+    if device == "cpu" and recipe.dtype == "float16":
+        raise RecipeError("float16 needs a GPU to train: use dtype = 'auto', or 'bfloat16'")
     if device == "mps" and (recipe.quantise_base != "none" or recipe.optimiser == "adamw_8bit"):
-        raise RecipeError("bitsandbytes has no Metal kernels: use the recipe mac-mps, or quantise_base = 'none'")
+        raise RecipeError(
+            "bitsandbytes has no Metal kernels of its own: use the recipe mac-mps, or quantise_base = 'none' and "
+            "optimiser = 'adamw_torch'"
+        )

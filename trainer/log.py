@@ -1,36 +1,79 @@
-"""The training log: a JSON line an entry in `training.jsonl`, progress meanwhile, an end where the loss isn't finite.
+"""The training log: a JSON line an entry in `training.jsonl`, TensorBoard events where it is installed, and progress.
 
-Knows nothing about what is trained.
+Lines of a step have `step`, `loss` (nats a trained token), `learning_rate`, `gradient_norm` (before clipping), `tokens`
+(all until then), `tokens_per_second`, `seconds` and `seconds_left`; lines of an evaluation have `step`,
+`held_out_loss` and `seconds`. Knows nothing about what is trained.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from bundle.errors import RecipeError
+from bundle.atomic import atomic_open
 from bundle.stage import Progress
 from trainer.budget import Budget
 
+LOG = "training.jsonl"
+EVENTS = "tensorboard"
+
 
 class TrainingLog(TrainerCallback):
-    """Writes the log, tells the progress, and stops the run when its budget is used up."""
+    """Writes the log, tells the progress, and stops the run when its time is used up."""
 
-    def __init__(self, path: Path, budget: Budget, progress: Progress) -> None:
-        """`path` is the log file; lines are flushed as they come, so that a killed run's log can be read."""
-        self._handle = path.open("w", encoding="utf-8")
+    def __init__(self, folder: Path, budget: Budget, progress: Progress, after: int | None = None) -> None:
+        """`folder` gets the log; `after` is the step that the run goes on from: the entries until then are kept."""
+        self._path = folder / LOG
+        self._events_folder = folder / EVENTS
+        self._opened = False
+        self._events: Any = None
         self._budget = budget
         self._progress = progress
-        self.losses: list[float] = []
-        """Training loss of each logged step."""
+        self._after = after
+        self._tokens, self._seconds = 0, 0.0
+        self.entries: list[dict[str, Any]] = [] if after is None else _read(self._path, after)
+        """All lines of the log."""
         self.stopped_by = "steps"
-        """`steps` or `time`."""
+        """`steps`, `time` or `held-out loss`."""
+
+    @property
+    def losses(self) -> list[tuple[int, float]]:
+        """Step and training loss of each logged step."""
+        return [(entry["step"], entry["loss"]) for entry in self.entries if "loss" in entry]
+
+    @property
+    def held_out(self) -> list[tuple[int, float]]:
+        """Step and held-out loss of each evaluation."""
+        return [(entry["step"], entry["held_out_loss"]) for entry in self.entries if "held_out_loss" in entry]
+
+    def open(self) -> None:
+        """Begin the files, or cut them back to the step that the run goes on from; for the main process alone."""
+        self._opened = True
+        with atomic_open(self._path) as handle:
+            handle.writelines(json.dumps(entry) + "\n" for entry in self.entries)
+        if find_spec("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._events = SummaryWriter(str(self._events_folder), purge_step=(self._after or 0) + 1)
+
+    def close(self) -> None:
+        """Close the files."""
+        if self._events:
+            self._events.close()
+            self._events = None
 
     def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Take up where the run stands; what comes before the first step (a probe, an evaluation) isn't counted."""
+        self._tokens, self._seconds = int(state.num_input_tokens_seen), self._budget.spent
+
+    def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Begin to count the time."""
@@ -53,30 +96,62 @@ class TrainingLog(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Write one line; a loss that isn't finite ends the run."""
-        if not logs or "loss" not in logs:
-            return
-        loss = float(logs["loss"])
-        if not math.isfinite(loss):
-            raise RecipeError(
-                f"the loss is {loss} at step {state.global_step}; lower learning_rate, or train in float32 or bfloat16"
-            )
-        self.losses.append(loss)
-        entry = {
-            "step": state.global_step,
-            "loss": round(loss, 5),
-            "learning_rate": logs.get("learning_rate"),
-            "seconds": round(self._budget.elapsed, 2),
-            "tokens": state.num_input_tokens_seen,
-        }
-        self._handle.write(json.dumps(entry) + "\n")
-        self._handle.flush()
-        used = self._budget.used(state.global_step)
-        if self._budget.seconds and used > state.global_step / self._budget.max_steps:
-            self._progress("training", self._budget.elapsed, self._budget.seconds, f"s, loss {loss:.3f}")
-        else:
-            self._progress("training", state.global_step, self._budget.max_steps, f"steps, loss {loss:.3f}")
+        """Write one line."""
+        if logs and "eval_loss" in logs:
+            self._held_out(state.global_step, float(logs["eval_loss"]))
+        elif logs and "loss" in logs:
+            self._step(state, logs)
 
-    def close(self) -> None:
-        """Close the log file."""
-        self._handle.close()
+    def _held_out(self, step: int, loss: float) -> None:
+        if step not in dict(self.held_out):
+            seconds = round(self._budget.elapsed, 2)
+            self._write({"step": step, "held_out_loss": round(loss, 5), "seconds": seconds})
+
+    def _step(self, state: TrainerState, logs: dict[str, float]) -> None:
+        step, seconds, tokens = state.global_step, self._budget.elapsed, int(state.num_input_tokens_seen)
+        norm = logs.get("grad_norm", math.nan)
+        self._write(
+            {
+                "step": step,
+                "loss": round(logs["loss"], 5),
+                "learning_rate": logs.get("learning_rate"),
+                "gradient_norm": round(norm, 5) if math.isfinite(norm) else None,
+                "tokens": tokens,
+                "tokens_per_second": round((tokens - self._tokens) / (seconds - self._seconds), 1),
+                "seconds": round(seconds, 2),
+                "seconds_left": round(self._budget.seconds_left(step), 1),
+            }
+        )
+        self._tokens, self._seconds = tokens, seconds
+        used = self._budget.used(step)
+        said = f"loss {logs['loss']:.3f}"
+        if self._budget.seconds and used > step / self._budget.max_steps:
+            self._progress("training", seconds, self._budget.seconds, f"s, {said}")
+        else:
+            self._progress("training", step, self._budget.max_steps, f"steps, {said}")
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        self.entries.append(entry)
+        if not self._opened:
+            return
+        with self._path.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(entry) + "\n")
+        if self._events:
+            for name in entry.keys() - {"step"}:
+                if entry[name] is not None:
+                    self._events.add_scalar(name, entry[name], entry["step"])
+            self._events.flush()
+
+
+def _read(path: Path, until: int) -> list[dict[str, Any]]:
+    """The entries until a step; a last line that a kill cut short comes after it."""
+    entries = []
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                break
+            if entry["step"] <= until:
+                entries.append(entry)
+    return entries

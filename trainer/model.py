@@ -45,5 +45,7 @@ def lora(recipe: Recipe) -> LoraConfig:
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
         target_modules=modules if isinstance(modules, str) else list(modules),
+        use_dora=recipe.dora,
+        use_rslora=recipe.rslora,
         bias="none",
     )

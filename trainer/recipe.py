@@ -9,9 +9,9 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from bundle.errors import RecipeError
 from bundle.settings import SettingsPart
@@ -25,6 +25,10 @@ class Recipe(SettingsPart):
 
     description: str
     """What the recipe is for, in one line."""
+    model: str = ""
+    """The hub model that the recipe was written for; the one that is really trained is `project.base`."""
+    revision: str = ""
+    """That model's hub commit; the one that is really fetched is `project.revision`."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the base model; `auto`: bfloat16 where the device has it, float16 on other cards, or float32."""
     quantise_base: Literal["none", "nf4"] = "none"
@@ -37,8 +41,16 @@ class Recipe(SettingsPart):
     """Dropout before the LoRA matrices."""
     target_modules: tuple[str, ...] | Literal["all-linear"] = "all-linear"
     """Names of the linear layers that get an adapter."""
+    dora: bool = False
+    """DoRA: the adapted weights' lengths are trained apart from their directions (Liu et al. 2024); slower."""
+    rslora: bool = False
+    """rsLoRA: LoRA's scale is alpha / √rank, so that a high rank still learns (Kalajdzievski 2023)."""
     learning_rate: float = Field(default=2e-4, gt=0)
     """Peak learning rate."""
+    lora_plus_ratio: float = Field(default=1.0, ge=1)
+    """LoRA+: the B matrices learn at so many times the rate (Hayou et al. 2024, who take 16); 1 for plain LoRA."""
+    neftune_alpha: float = Field(default=0.0, ge=0)
+    """NEFTune: strength of the noise on the embeddings while training (Jain et al. 2023, who take 5); 0 for none."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """How the learning rate falls after the warm-up, over the steps or the time budget, whichever is used up first."""
     warmup_steps: int = Field(default=0, ge=0)
@@ -57,6 +69,8 @@ class Recipe(SettingsPart):
     """Longest prompt plus answer, in tokens; a longer record is left out, since an answer cut short never ends."""
     group_by_length: bool = True
     """Records of like length share a batch, so that little of it is padding; the batches' order stays random."""
+    packing: bool = False
+    """Rows of at most `sequence_length` hold several records, blind to each other; `batch_size` then counts rows."""
     optimiser: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit"] = "adamw_torch"
     """AdamW, fused or with 8-bit states (bitsandbytes)."""
     weight_decay: float = Field(default=0.0, ge=0)
@@ -66,11 +80,28 @@ class Recipe(SettingsPart):
     gradient_checkpointing: bool = False
     """Trades time for memory: activations are computed again in the backward pass."""
     held_out_records: int = Field(default=32, ge=0)
-    """Held-out records whose loss is measured before and after training."""
+    """Held-out records whose loss is measured before and after training, and every `evaluation_steps`."""
+    evaluation_steps: int = Field(default=0, ge=0)
+    """Optimiser steps between two measurements of the held-out loss; 0: only before and after training."""
+    early_stopping: int = Field(default=0, ge=0)
+    """Stop after so many measurements in a row without a lower held-out loss; 0: never."""
+    checkpoint_steps: int = Field(default=0, ge=0)
+    """Optimiser steps between two checkpoints, from which a run that was killed goes on; 0 for none."""
+    keep_best: bool = False
+    """The adapter is that of the checkpoint with the lowest held-out loss, instead of the last step's."""
     logging_steps: int = Field(default=1, ge=1)
     """Optimiser steps between two lines of the log."""
     seed: int = Field(default=0, ge=0)
     """Seed of the records' order and of the adapter's first values."""
+
+    @model_validator(mode="after")
+    def _what_needs_what(self) -> Self:
+        measured = self.evaluation_steps and self.held_out_records
+        if (self.early_stopping or self.keep_best) and not measured:
+            raise ValueError("early_stopping and keep_best need evaluation_steps and held_out_records above 0")
+        if self.keep_best and (not self.checkpoint_steps or self.checkpoint_steps % self.evaluation_steps):
+            raise ValueError("keep_best needs checkpoint_steps, a multiple of evaluation_steps")
+        return self
 
 
 def load_recipe(settings: TrainerSettings, project: Path | None = None) -> Recipe:
@@ -95,7 +126,8 @@ def load_recipe(settings: TrainerSettings, project: Path | None = None) -> Recip
             near = difflib.get_close_matches(key, Recipe.model_fields, n=1)
             hint = f"; did you mean `{near[0]}`?" if near else "; see the shipped recipes"
             raise RecipeError(f"{path}: a recipe has no `{key}`{hint}") from None
-        raise RecipeError(f"{path}: `{key}`: {first['msg']}") from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise RecipeError(f"{path}: `{key}`: {said}" if key else f"{path}: {said}") from None
 
 
 def _find(name: str, project: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The trainer's part of the settings: which recipe, and what a project changes in it."""
+"""The trainer's part of the settings: which recipe, what a project changes in it, and what its run costs."""
 
 from __future__ import annotations
 
@@ -18,3 +18,11 @@ class TrainerSettings(SettingsPart):
     """Stop after so many seconds of training, instead of where the recipe stops."""
     seed: int | None = Field(default=None, ge=0)
     """Seed of the records' order and of the adapter's first values, instead of the recipe's."""
+    allow_too_long: float = Field(default=0.05, ge=0, le=1)
+    """Share of the records that may be left out because they are longer than the recipe's `sequence_length`."""
+    watts: float | None = Field(default=None, gt=0)
+    """What the machine draws while it trains, in watts; empty: the forecast of a long run tells no energy."""
+    price_per_kwh: float = Field(default=0.0, ge=0)
+    """Price of a kilowatt-hour, in your currency; counts only where `watts` is given."""
+    price_per_hour: float = Field(default=0.0, ge=0)
+    """Price of an hour of the machine, in your currency, where it is rented; 0 for your own."""

@@ -1,7 +1,9 @@
 """The trainer's stage: TRL's SFTTrainer with a LoRA adapter, from a dataset and a recipe to an adapter folder.
 
 Written: the PEFT adapter, `recipe.json` (the recipe as run), `template.json` (the prompt template that the texts were
-rendered with), `training.jsonl` (the log) and `summary.json` (what it took, as measured).
+rendered with), `training.jsonl` (the log), `loss.svg` (its picture), `tensorboard/` (its events, where TensorBoard is
+installed) and `summary.json` (what it took, as measured). A run that was stopped or killed goes on from its last
+checkpoint. Started in several processes by torchrun or `accelerate launch`, they train together and the first writes.
 """
 
 from __future__ import annotations
@@ -9,89 +11,99 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-import resource
+import os
+import shutil
 import sys
-import time
 import warnings
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import datasets
-import torch
 import transformers
-from torch.nn.functional import cross_entropy
-from torch.optim.lr_scheduler import LambdaLR
-from transformers import AutoTokenizer, set_seed
-from trl import SFTConfig, SFTTrainer
+from transformers import AutoTokenizer, EarlyStoppingCallback, set_seed
 
 from bundle.atomic import write_json, write_text
 from bundle.errors import DatasetError, RecipeError
 from bundle.records import EVAL, TRAIN, read_records
-from bundle.stage import Progress, StageResult
+from bundle.stage import Progress, StageResult, announce
 from bundle.template import PromptTemplate
-from trainer.budget import Budget
+from trainer.arguments import arguments, make_budget
+from trainer.batches import name_of, records_of
+from trainer.checkpoints import Checkpoint, Sealing, latest_checkpoint, remove_others
+from trainer.curve import curve
 from trainer.device import base_dtype, check_device, device_name
-from trainer.encoding import IGNORED, Encoded, encode
-from trainer.log import TrainingLog
+from trainer.encoding import Encoded, encode
+from trainer.interruption import Interruption
+from trainer.log import EVENTS, LOG, TrainingLog
+from trainer.memory import until_it_fits
 from trainer.model import load_base, lora
+from trainer.packing import pack
+from trainer.preflight import check_model, check_texts
+from trainer.preview import preview, wants_colours
+from trainer.probe import Probe
 from trainer.recipe import Recipe
-from trainer.sampling import LengthBatches
+from trainer.settings import TrainerSettings
+from trainer.sft import BudgetTrainer, LossNotFinite
+from trainer.summary import Summary, peak_memory_mb
+
+_NAMED = 4
+"""Records of a batch that an error names."""
 
 
-class BudgetTrainer(SFTTrainer):
-    """TRL's SFTTrainer with a learning rate that follows a budget of steps or of time, and our order of the records."""
+@dataclass(frozen=True)
+class _Inputs:
+    """What is trained on what."""
 
-    def __init__(self, *arguments: Any, budget: Budget, lengths: Sequence[int] = (), **options: Any) -> None:
-        """As SFTTrainer, and the budget; `lengths` are the records' lengths in tokens where they are to be grouped."""
-        self.budget = budget
-        self.lengths = lengths
-        super().__init__(*arguments, **options)
+    base: Path
+    device: str
+    tokenizer: Any
+    train: Encoded
+    held_out: Encoded
+    group: int
+    """Records of like length that stay together, however the batch is cut."""
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        if not self.lengths:
-            return super()._get_train_sampler(train_dataset)
-        return LengthBatches(self.lengths, self.args.per_device_train_batch_size, self.args.seed)
 
-    def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        """The mean loss of the trained tokens, in nats.
+@dataclass(frozen=True)
+class _Trained:
+    """A run at its end."""
 
-        On the processor the positions that are trained in any record of the batch are projected at once: measured
-        beside TRL's tiles, which save a card's memory, 1.3 times the tokens a second at the same loss.
-        """
-        if self.args.device.type != "cpu" or return_outputs:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        labels = inputs.pop("labels")[:, 1:]
-        trained = (labels != IGNORED).any(0).nonzero()[:, 0]
-        logits = model(**inputs, logits_to_keep=trained, use_cache=False).logits
-        loss = cross_entropy(
-            logits.float().flatten(0, 1), labels[:, trained].flatten(), ignore_index=IGNORED, reduction="sum"
-        )
-        count = (labels != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
-        return loss / count
-
-    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
-        """The scheduler: the budget's factor of the peak rate."""
-        self.lr_scheduler = LambdaLR(optimizer or self.optimizer, self.budget.rate)
-        return self.lr_scheduler
+    trainer: BudgetTrainer
+    log: TrainingLog
+    resumed: Checkpoint | None
+    rows: int
+    seconds: float
+    held_out_loss: float | None
 
 
 def run(
-    recipe: Recipe, base: Path, dataset: Path, template: PromptTemplate, out: Path, progress: Progress
+    recipe: Recipe,
+    base: Path,
+    dataset: Path,
+    template: PromptTemplate,
+    out: Path,
+    progress: Progress,
+    checkpoints: Path | None = None,
+    settings: TrainerSettings | None = None,
 ) -> StageResult:
     """Train an adapter for the base model in the folder `base` on `dataset`, into the empty folder `out`.
 
+    `checkpoints` is a folder that outlives a run that doesn't come to its end; what an earlier attempt with the same
+    recipe, base, dataset and template left there is gone on from. None keeps nothing.
+
+    Of the `settings` only those count that are no part of a recipe: what may be left out, and what the machine costs.
+
     Raises:
         RecipeError: the recipe can't be run here, or the loss stopped being finite.
-        DatasetError: there is nothing to train on.
-        BaseModelError: the base can't be loaded.
+        DatasetError: there is nothing to train on, too much is too long for it, or a record has no answer.
+        TemplateError: what would be trained isn't what the appliance sends.
+        BaseModelError: the base can't be loaded, or its adapter could not be merged.
+        Interrupted: Ctrl+C; the run is saved in `checkpoints`.
     """
     _quieten()
+    settings = settings or TrainerSettings()
     device = device_name()
     check_device(recipe, device)
-    set_seed(recipe.seed)
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     train = encode(read_records(dataset / TRAIN), template, tokenizer, recipe.sequence_length)
     held_out = encode(read_records(dataset / EVAL), template, tokenizer, recipe.sequence_length)
@@ -99,75 +111,134 @@ def run(
         raise DatasetError(
             f"{dataset / TRAIN}: no record fits into {recipe.sequence_length} tokens; raise sequence_length"
         )
+    limits = (recipe.sequence_length, settings.allow_too_long)
+    notes = check_texts(train, held_out, template, tokenizer, dataset, *limits)
+    _say("\n".join([*notes, preview(train.examples, tokenizer, colours=wants_colours(sys.stderr))]))
+    inputs = _Inputs(base, device, tokenizer, train, held_out, recipe.batch_size)
+    folder = checkpoints or out / "checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        recipe, trained = until_it_fits(recipe, lambda one: _train(one, inputs, folder, progress, settings), _say)
+    except LossNotFinite as error:
+        records = list(records_of(error.rows, read_records(dataset / TRAIN), template, tokenizer))
+        names = ", ".join(name_of(record) for record in records[:_NAMED])
+        more = f" and {len(records) - _NAMED} more" if len(records) > _NAMED else ""
+        advice = "lower learning_rate, or train in float32 or bfloat16; if it stays, look at the batch's records"
+        raise RecipeError(f"{error}; {advice}: {names}{more}") from None
 
+    trainer = trained.trainer
+    # Sharded weights are gathered by all processes together; otherwise PEFT finds the adapter's by itself.
+    weights = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
+    summary = _summary(recipe, inputs, trained)
+    if trainer.is_world_process_zero():
+        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(out, state_dict=weights)
+        (out / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
+        write_json(out / "recipe.json", recipe.model_dump(mode="json"))
+        write_text(out / "template.json", template.model_dump_json(indent=2) + "\n")
+        write_text(out / "loss.svg", curve(trained.log.losses, trained.log.held_out))
+        summary.write(out / "summary.json")
+        shutil.copy2(folder / LOG, out / LOG)
+        if (folder / EVENTS).is_dir():
+            shutil.copytree(folder / EVENTS, out / EVENTS)
+    if checkpoints is None:
+        shutil.rmtree(folder)
+    return summary.result(recipe)
+
+
+def _train(recipe: Recipe, inputs: _Inputs, folder: Path, progress: Progress, settings: TrainerSettings) -> _Trained:
+    """Train to the end, from the last checkpoint in `folder` where there is one."""
+    set_seed(recipe.seed)
+    rows = _as_dataset(inputs.train, len(inputs.train.examples))
+    if recipe.packing:
+        rows = pack(rows, recipe.sequence_length)
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    budget = make_budget(recipe, len(rows), processes)
+    measured = bool(inputs.held_out.examples and recipe.held_out_records)
+    dtype = base_dtype(recipe, inputs.device)
+    options = arguments(recipe, budget, folder, dtype, inputs.device, held_out=measured)
+    with options.main_process_first(local=False):
+        resumed = latest_checkpoint(folder, budget.max_steps)
+    budget.spent = resumed.seconds if resumed else 0.0
+    # The loss before training is measured inside of it: a model that has been evaluated isn't wrapped for several
+    # processes any more, and each would silently train alone.
+    options.eval_on_start = measured and resumed is None
+
+    log = TrainingLog(folder, budget, progress, resumed.step if resumed else None)
+    interruption = Interruption(processes)
+    callbacks = [log, Sealing(budget), interruption]
+    if recipe.early_stopping and measured:
+        callbacks.append(EarlyStoppingCallback(recipe.early_stopping))
     progress("loading the base model")
-    dtype = base_dtype(recipe, device)
-    budget = _budget(recipe, len(train.examples))
-    log = TrainingLog(out / "training.jsonl", budget, progress)
     trainer = BudgetTrainer(
-        model=load_base(base, recipe, dtype, device),
-        args=_arguments(recipe, budget, out, dtype, device),
-        train_dataset=_as_dataset(train, len(train.examples)),
-        eval_dataset=_as_dataset(held_out, recipe.held_out_records) if held_out.examples else None,
-        processing_class=tokenizer,
+        model=load_base(inputs.base, recipe, dtype, inputs.device),
+        args=options,
+        train_dataset=rows,
+        eval_dataset=_as_dataset(inputs.held_out, recipe.held_out_records) if measured else None,
+        processing_class=inputs.tokenizer,
         peft_config=lora(recipe),
-        callbacks=[log],
+        callbacks=callbacks,
         budget=budget,
-        lengths=[len(example.input_ids) for example in train.examples] if recipe.group_by_length else (),
+        lengths=[len(ids) for ids in rows["input_ids"]] if recipe.group_by_length and not recipe.packing else (),
+        group=inputs.group,
+        lora_plus_ratio=recipe.lora_plus_ratio,
     )
     trainer.remove_callback(transformers.PrinterCallback)
-    trained, every = trainer.model.get_nb_trainable_parameters()
-
-    loss_before = _held_out_loss(trainer, recipe, progress, "held-out loss before")
-    began = time.monotonic()
+    trainer.add_callback(Probe(trainer, settings, inputs.device))
+    for note in check_model(trainer, inputs.base, recipe):
+        _say(note)
+    if trainer.is_world_process_zero():
+        remove_others(folder, resumed)
+        log.open()
     try:
-        trainer.train()
-    except torch.OutOfMemoryError:
-        raise RecipeError("out of memory: lower batch_size and raise gradient_accumulation in the recipe") from None
+        if resumed:
+            progress(f"going on from step {resumed.step}")
+        elif measured:
+            progress("held-out loss before")
+        with interruption.watched():
+            trainer.train(resume_from_checkpoint=str(resumed.folder) if resumed else None)
+        seconds = budget.elapsed
+        held_out_loss = None
+        if measured:
+            progress("held-out loss after")
+            held_out_loss = round(float(trainer.evaluate()["eval_loss"]), 5)
     finally:
         log.close()
-    seconds = time.monotonic() - began
-    loss_after = _held_out_loss(trainer, recipe, progress, "held-out loss after")
+    return _Trained(trainer, log, resumed, len(rows), seconds, held_out_loss)
 
-    trainer.model.save_pretrained(out)
-    (out / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
-    write_json(out / "recipe.json", recipe.model_dump(mode="json"))
-    write_text(out / "template.json", template.model_dump_json(indent=2) + "\n")
-    steps, tokens = trainer.state.global_step, int(trainer.state.num_input_tokens_seen)
-    an_epoch = math.ceil(len(train.examples) * recipe.epochs)
-    seen = min(steps * recipe.batch_size * recipe.gradient_accumulation, an_epoch)
-    peak = round(_peak_memory_mb(device))
-    summary = {
-        "device": device,
-        "dtype": str(dtype).removeprefix("torch."),
-        "steps": steps,
-        "stopped_by": log.stopped_by,
-        "records_available": len(train.examples),
-        "records_seen": seen,
-        "records_too_long": train.too_long,
-        "tokens_seen": tokens,
-        "seconds": round(seconds, 1),
-        "tokens_per_second": round(tokens / seconds, 1),
-        "peak_memory_mb": peak,
-        "trained_parameters": trained,
-        "trained_share": round(trained / every, 5),
-        "loss_first": log.losses[0] if log.losses else None,
-        "loss_last": log.losses[-1] if log.losses else None,
-        "held_out_loss_before": loss_before,
-        "held_out_loss_after": loss_after,
-    }
-    write_json(out / "summary.json", summary)
-    notes = [f"{tokens:,} tokens, {tokens / seconds:,.0f} a second, peak memory {peak:,} MB"]
-    if train.too_long:
-        notes.append(f"{train.too_long} records are longer than {recipe.sequence_length} tokens and were left out")
-    if loss_before is not None:
-        scored = min(recipe.held_out_records, len(held_out.examples))
-        notes.append(f"held-out loss {loss_before:.3f} → {loss_after:.3f} on {scored} records")
-    return StageResult(
-        came_in=f"{len(train.examples):,} records, {recipe.description}",
-        went_out=f"an adapter of {trained:,} parameters ({trained / every:.2%}): {steps} steps, {seen:,} records",
-        notes=tuple(notes),
+
+def _summary(recipe: Recipe, inputs: _Inputs, trained: _Trained) -> Summary:
+    trainer, log = trained.trainer, trained.log
+    parameters, every = trainer.accelerator.unwrap_model(trainer.model).get_nb_trainable_parameters()
+    steps, records = trainer.state.global_step, len(inputs.train.examples)
+    a_step = recipe.batch_size * recipe.gradient_accumulation * trainer.args.world_size * records / trained.rows
+    early = steps < trainer.budget.max_steps and log.stopped_by == "steps"
+    return Summary(
+        device=inputs.device,
+        dtype=str(base_dtype(recipe, inputs.device)).removeprefix("torch."),
+        processes=trainer.args.world_size,
+        steps=steps,
+        went_on_from=trained.resumed.step if trained.resumed else None,
+        stopped_by="held-out loss" if early else log.stopped_by,
+        records_available=records,
+        records_seen=min(round(steps * a_step), math.ceil(records * recipe.epochs)),
+        records_too_long=inputs.train.too_long,
+        tokens_seen=int(trainer.state.num_input_tokens_seen),
+        seconds=trained.seconds,
+        peak_memory_mb=peak_memory_mb(inputs.device),
+        trained_parameters=parameters,
+        trained_share=parameters / every,
+        loss_first=log.losses[0][1] if log.losses else None,
+        loss_last=log.losses[-1][1] if log.losses else None,
+        held_out_records=min(recipe.held_out_records, len(inputs.held_out.examples)),
+        held_out_loss_before=log.held_out[0][1] if log.held_out else None,
+        held_out_loss_after=trained.held_out_loss,
     )
+
+
+def _say(text: str) -> None:
+    """Tell a person something that stays on the screen; one of several processes does."""
+    if os.environ.get("RANK", "0") == "0":
+        announce(text)
 
 
 def _quieten() -> None:
@@ -179,62 +250,6 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", module=r"(torch|transformers|trl|peft|bitsandbytes)\.")
 
 
-def _budget(recipe: Recipe, records: int) -> Budget:
-    """Steps: the recipe's own bound, or as many as its epochs have, whichever comes first."""
-    an_epoch = math.ceil(records / (recipe.batch_size * recipe.gradient_accumulation))
-    steps = max(1, math.ceil(an_epoch * recipe.epochs))
-    return Budget(
-        max_steps=min(steps, recipe.max_steps or steps),
-        seconds=recipe.time_budget,
-        warmup_steps=recipe.warmup_steps,
-        schedule=recipe.schedule,
-    )
-
-
-def _arguments(recipe: Recipe, budget: Budget, out: Path, dtype: torch.dtype, device: str) -> SFTConfig:
-    return SFTConfig(
-        output_dir=str(out),
-        max_steps=budget.max_steps,
-        per_device_train_batch_size=recipe.batch_size,
-        per_device_eval_batch_size=recipe.batch_size,
-        gradient_accumulation_steps=recipe.gradient_accumulation,
-        learning_rate=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        max_grad_norm=recipe.max_grad_norm,
-        optim=recipe.optimiser,
-        gradient_checkpointing=recipe.gradient_checkpointing,
-        bf16=dtype == torch.bfloat16 and device != "cpu",
-        fp16=dtype == torch.float16,
-        use_cpu=device == "cpu",
-        seed=recipe.seed,
-        logging_steps=recipe.logging_steps,
-        logging_nan_inf_filter=False,  # a loss that isn't finite has to be seen
-        include_num_input_tokens_seen="non_padding",
-        save_strategy="no",
-        eval_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        max_length=None,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        dataloader_pin_memory=device == "cuda",
-    )
-
-
 def _as_dataset(encoded: Encoded, at_most: int) -> datasets.Dataset:
     examples = itertools.islice(encoded.examples, at_most)
     return datasets.Dataset.from_list([{"input_ids": item.input_ids, "labels": item.labels} for item in examples])
-
-
-def _held_out_loss(trainer: SFTTrainer, recipe: Recipe, progress: Progress, what: str) -> float | None:
-    if trainer.eval_dataset is None or not recipe.held_out_records:
-        return None
-    progress(what)
-    return round(float(trainer.evaluate()["eval_loss"]), 5)
-
-
-def _peak_memory_mb(device: str) -> float:
-    """Peak memory of this process, or of the card where one was used, in megabytes."""
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated() / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from boffin import doctor
+from boffin.hardware import Card
 from boffin.project import Project, open_project
 
 PROJECT = (
@@ -35,7 +36,7 @@ def test_a_broken_project_is_a_failure(project: Project, capsys: pytest.CaptureF
 
 
 def test_a_card_that_is_not_used_is_a_failure(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_nvidia_cards", lambda: ["NVIDIA H100"])
+    monkeypatch.setattr(doctor, "nvidia_cards", lambda: [Card("NVIDIA H100", 85_000_000_000)])
     monkeypatch.setattr(
         subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, stdout='[["CPU", "CPU"]]', stderr="")
     )

@@ -80,6 +80,12 @@ def test_a_target_installs_extras_that_exist_under_the_constraints(target: str) 
     assert "PIP_CONSTRAINT=/src/constraints.txt" in environment
 
 
+def test_the_trainer_curates_and_evaluates_too() -> None:
+    assert {"trainer", "curation", "evaluation"} <= extras("trainer")
+    installed = " ".join(STAGES["trainer"].all("RUN")).split()
+    assert {"bubblewrap", "libseccomp2"} <= set(installed)  # the sandbox's walls
+
+
 def test_the_appliance_brings_no_torch() -> None:
     wanted = [
         *PROJECT["project"]["dependencies"],

@@ -28,6 +28,16 @@ def test_the_rate_follows_the_time_when_that_runs_out_first(monkeypatch: pytest.
     assert budget.used(20) == 1.0 and budget.rate(20) == 0.0
 
 
+def test_the_time_of_earlier_attempts_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    budget = Budget(max_steps=10_000, seconds=60, spent=30)
+    budget.start()
+    clock[0] += 15
+    assert budget.elapsed == 45 and budget.used(1) == pytest.approx(0.75)
+    assert budget.seconds_left(1) == pytest.approx(15)
+
+
 def test_the_other_schedules() -> None:
     assert Budget(max_steps=10, schedule="constant").rate(9) == 1.0
     cosine = Budget(max_steps=10, schedule="cosine")

@@ -14,11 +14,18 @@ def batches(order: list[int], size: int) -> list[list[int]]:
 
 def test_every_record_comes_once_a_pass_and_each_pass_differs() -> None:
     lengths = [random.Random(1).randint(10, 500) for _ in range(1003)]
-    sampler = LengthBatches(lengths, 4, seed=3)
-    first, second = list(sampler), list(sampler)
+    first, second = (list(LengthBatches(lengths, 4, 3, lambda number=number: number)) for number in (0, 1))
     assert sorted(first) == sorted(second) == list(range(1003))
     assert first != second
-    assert first == list(LengthBatches(lengths, 4, seed=3))
+
+
+def test_a_pass_has_its_order_however_many_came_before_it_in_this_process() -> None:
+    number = 0
+    lengths = [random.Random(1).randint(10, 500) for _ in range(100)]
+    sampler = LengthBatches(lengths, 4, 3, lambda: number)
+    list(sampler)
+    number = 1
+    assert list(sampler) == list(LengthBatches(lengths, 4, 3, lambda: 1))
 
 
 def test_batches_are_of_like_length_and_in_no_order() -> None:
@@ -28,7 +35,7 @@ def test_batches_are_of_like_length_and_in_no_order() -> None:
     def padded(order: list[int]) -> int:
         return sum(4 * max(lengths[number] for number in batch) for batch in batches(order, 4))
 
-    order = list(LengthBatches(lengths, 4, seed=0))
+    order = list(LengthBatches(lengths, 4, 0, lambda: 0))
     assert padded(order) < 1.05 * sum(lengths) < 0.7 * padded(list(range(2000)))
     longest = [max(lengths[number] for number in batch) for batch in batches(order, 4)]
     falls = sum(before > after for before, after in itertools.pairwise(longest))

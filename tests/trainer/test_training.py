@@ -85,8 +85,11 @@ def test_the_loss_falls_and_everything_is_written(
     summary = json.loads((out / "summary.json").read_text())
     assert summary["held_out_loss_after"] < summary["held_out_loss_before"]
     assert (summary["steps"], summary["stopped_by"], summary["records_seen"]) == (8, "steps", 16)
-    log = [json.loads(line) for line in (out / "training.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (out / "training.jsonl").read_text().splitlines()]
+    log = [entry for entry in lines if "loss" in entry]
     assert [entry["step"] for entry in log] == list(range(1, 9))
+    held_out = {entry["step"]: entry["held_out_loss"] for entry in lines if "held_out_loss" in entry}
+    assert held_out == {0: summary["held_out_loss_before"], 8: summary["held_out_loss_after"]}
     assert log[-1]["learning_rate"] < log[0]["learning_rate"] <= 1e-2
     assert Recipe.model_validate_json((out / "recipe.json").read_bytes()) == recipe()
     assert PromptTemplate.model_validate_json((out / "template.json").read_bytes()) == template
@@ -108,7 +111,7 @@ def test_the_same_seed_gives_the_same_adapter(
         (tmp_path / name).mkdir()
         run(recipe(seed=seed, max_steps=3), base, dataset, template, tmp_path / name, silent)
         log = (tmp_path / name / "training.jsonl").read_text().splitlines()
-        losses.append([json.loads(line)["loss"] for line in log])
+        losses.append([json.loads(line).get("loss") for line in log])
     assert losses[0] == losses[1] != losses[2]
 
 
@@ -118,11 +121,26 @@ def test_four_bits_train_on_the_processor(base: Path, template: PromptTemplate, 
     assert summary["held_out_loss_after"] < summary["held_out_loss_before"]
 
 
-def test_a_loss_that_is_not_finite_names_the_step(
+def test_a_loss_that_is_not_finite_names_the_step_and_the_batch(
     base: Path, template: PromptTemplate, dataset: Path, out: Path
 ) -> None:
-    with pytest.raises(RecipeError, match="the loss is nan at step"):
+    with pytest.raises(RecipeError, match="the loss is nan at step 2; lower learning_rate") as caught:
         run(recipe(learning_rate=1e30, max_grad_norm=1e30), base, dataset, template, out, silent)
+    assert str(caught.value).count("numpy.sum (“How do I use function ") == 2
+
+
+def test_the_held_out_loss_stops_it_and_the_best_is_kept(
+    base: Path, template: PromptTemplate, dataset: Path, out: Path
+) -> None:
+    # At this rate the loss rises after a few steps; the schedule would go on for 40.
+    values = {"learning_rate": 0.3, "evaluation_steps": 1, "checkpoint_steps": 1, "early_stopping": 2}
+    run(recipe(**values, max_steps=None, epochs=5, keep_best=True), base, dataset, template, out, silent)
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["stopped_by"] == "held-out loss" and summary["steps"] < 40
+    lines = [json.loads(line) for line in (out / "training.jsonl").read_text().splitlines()]
+    held_out = [line["held_out_loss"] for line in lines if "held_out_loss" in line and line["step"]]
+    assert summary["held_out_loss_after"] == pytest.approx(min(held_out), abs=1e-4)
+    assert min(held_out) < held_out[-1]
 
 
 def test_nothing_that_fits_is_one_line(base: Path, template: PromptTemplate, dataset: Path, out: Path) -> None:

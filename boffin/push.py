@@ -1,0 +1,57 @@
+"""`boffin train --push`: a project's adapter on the model hub, with where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from boffin.base import find_base, hub_reference
+from boffin.project import Project, open_project
+from boffin.stages import ADAPTER, BASE, DATASET, STAGES
+from bundle.records import EVAL, TRAIN, read_records
+
+if TYPE_CHECKING:
+    from trainer.push import Origin
+
+
+def push_adapter(folder: Path, assignments: Sequence[str], repository: str, *, private: bool) -> None:
+    """Upload the adapter of the project in `folder`, which is built, to `repository`, or else under the project's name.
+
+    Raises:
+        HubError: the hub refuses, or can't be reached.
+    """
+    from trainer.push import push
+
+    project = open_project(folder, assignments)
+    origin = _origin(project)
+    address = push(
+        project.workspace.path(ADAPTER).resolve(), repository or project.settings.project.name, origin, private=private
+    )
+    typer.echo(f"Pushed to {address}")
+
+
+def _origin(project: Project) -> Origin:
+    from convert.licences import base_licence, library_licences
+    from trainer.push import Origin
+
+    settings = project.settings.project
+    reference = hub_reference(settings.base, settings.revision, project.folder)
+    source = find_base(settings.base, settings.revision, project.folder)
+    base = project.workspace.path(BASE).resolve() if STAGES[BASE].applies(project) else source.path
+    dataset = project.workspace.path(DATASET)
+    records = list(read_records(dataset / TRAIN))
+    stamp = project.workspace.stamp(ADAPTER)
+    return Origin(
+        name=settings.name,
+        base=settings.base if settings.base.startswith("package:") else Path(settings.base).name,
+        hub=reference[0] if reference else "",
+        revision=source.revision,
+        licence=base_licence(base),
+        dataset=stamp.inputs[DATASET] if stamp else "",
+        records=len(records),
+        held_out=sum(1 for _ in read_records(dataset / EVAL)),
+        licences=library_licences(records),
+    )
