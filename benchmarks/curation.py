@@ -41,7 +41,8 @@ packages = ["numpy", "pandas"]
 NAMES = """
 sum mean std var prod cumsum diff sort unique flip sqrt square exp log1p sin cos tan arctan sinh tanh floor ceil rint
 sign abs negative ptp median argmax argmin argsort any all nonzero isnan isfinite ravel max min cumprod cbrt deg2rad
-rad2deg expm1 log2 log10 reciprocal positive trunc average nanmean nanstd nanmax count_nonzero fliplr atleast_2d transpose
+rad2deg expm1 log2 log10 reciprocal positive trunc average nanmean nanstd nanmax count_nonzero fliplr atleast_2d
+transpose
 """
 FUNCTIONS = NAMES.split()
 """Of numpy: each is a symbol of its own, since a dataset's sides are told by its symbols."""

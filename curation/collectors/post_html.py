@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -15,6 +16,8 @@ from curation.entries import Prose, Snippet
 
 MAX_PIECES = 200
 """Paragraphs, items and blocks beyond which a body is cut."""
+MAX_LOOKED = 1000
+"""Elements beyond which nothing more is looked at: those that lie in one another are each read whole."""
 _MAX_DEPTH = 30
 _LEFT_OUT = frozenset(
     {"pre", "ul", "ol", "p", "blockquote", "img", "del", "s", "strike", "script", "style", "_comment"}
@@ -35,12 +38,13 @@ def read_html(html: str) -> tuple[Prose | Snippet, ...]:
 
 
 def _pieces(body: LexborNode) -> Iterator[Prose | Snippet]:
-    for node in body.traverse():
+    wanted = (node for node in body.traverse() if node.tag in ("pre", "p", "li"))
+    for node in islice(wanted, MAX_LOOKED):
         if node.tag == "pre":
             piece = read_block(node.text(), _language(node))
             if piece is not None:
                 yield piece
-        elif node.tag in ("p", "li"):
+        else:
             text = " ".join("".join(_inline(node, 0)).split())
             parent = node.parent
             above = parent.tag if parent is not None else ""

@@ -1,4 +1,4 @@
-"""The trainer's image, run under a Docker Engine: it curates ten records and takes two steps, without rights or network.
+"""The trainer's image, run under a Docker Engine: ten records curated and two steps taken, without rights or network.
 
 Skipped where there is no engine or no image: `docker build --target trainer -t boffin-trainer .` builds it.
 BOFFIN_TRAINER_IMAGE names another.

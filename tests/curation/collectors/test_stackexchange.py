@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from bundle.errors import SourceError
+from curation.collectors.post_html import MAX_LOOKED, read_html
 from curation.collectors.stack_posts import MAX_BODY, MAX_ROW
 from curation.collectors.stackexchange import StackExchangeCollector
 from curation.entries import Dropped, Prose, QuestionEntry, Snippet
@@ -171,6 +172,14 @@ def test_what_stands_before_a_break_is_used(tmp_path: Path) -> None:
     assert isinstance(broken, Dropped)
     assert broken.code == "broken-file"
     assert isinstance(entry, QuestionEntry)
+
+
+def test_a_body_of_endlessly_many_blocks_is_cut() -> None:
+    paragraph = "<p>What is said at last.</p>"
+    assert read_html("<pre>-</pre>" * (MAX_LOOKED - 1) + paragraph) == (
+        Prose(text="What is said at last.", role="text"),
+    )
+    assert read_html("<pre>-</pre>" * MAX_LOOKED + paragraph) == ()
 
 
 @pytest.mark.parametrize("packed", [False, True])
