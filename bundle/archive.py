@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from bundle.atomic import new_folder
+from bundle.atomic import is_free, new_folder
 from bundle.errors import BundleError
 from bundle.inspection import Source, inspect
 from bundle.manifest import COMPANIONS, MANIFEST, MAX_MANIFEST, Manifest, check_complete, parse_manifest
@@ -86,18 +86,23 @@ def unpack_archive(stream: Source, where: str, folder: Path, check: Check, progr
     Raises:
         BundleError: says what is wrong with it, or that the folder is there already.
     """
-    if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
+    if not is_free(folder):
         raise BundleError(f"{folder}: is there already; name another folder, or move it away")
     reader = _Reader(stream, where)
     packed = _read_beginning(reader, check)
-    with new_folder(folder) as partial:
-        need, room = sum(packed.manifest.sizes.values()), shutil.disk_usage(partial).free
-        if room < need:
-            raise BundleError(f"{folder}: needs {need / 1e6:,.0f} MB and {room / 1e6:,.0f} are free; free some space")
-        _read_files(reader, packed, partial, "Unpacking", progress)
-        for name, data in packed.companions.items():
-            (partial / name).write_bytes(data)
-        (partial / MANIFEST).write_bytes(packed.manifest_bytes)
+    try:
+        with new_folder(folder) as partial:
+            need, room = sum(packed.manifest.sizes.values()), shutil.disk_usage(partial).free
+            if room < need:
+                raise BundleError(
+                    f"{folder}: needs {need / 1e6:,.0f} MB and {room / 1e6:,.0f} are free; free some space"
+                )
+            _read_files(reader, packed, partial, "Unpacking", progress)
+            for name, data in packed.companions.items():
+                (partial / name).write_bytes(data)
+            (partial / MANIFEST).write_bytes(packed.manifest_bytes)
+    except FileExistsError:
+        raise BundleError(f"{folder}: is there already, put there meanwhile; name another folder") from None
     return packed
 
 
@@ -183,7 +188,7 @@ class _Reader:
             self._at_end = True
             return None
         try:
-            header = tarfile.TarInfo.frombuf(bytearray(block), "utf-8", "strict")
+            header = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
         except (tarfile.HeaderError, ValueError):
             raise BundleError(f"{self.where}: damaged, or no archive of a bundle; copy or pack it anew") from None
         if header.type != tarfile.REGTYPE:

@@ -105,6 +105,11 @@ def published_folder(link: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def is_free(path: Path) -> bool:
+    """Whether a folder may be put here: there is nothing, or an empty folder."""
+    return not path.is_symlink() and (not path.exists() or (path.is_dir() and not any(path.iterdir())))
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder to write into; when the block ends without an exception, it is called `path`.
@@ -124,7 +129,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield partial
         _sync_files(partial)
-        if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
+        if not is_free(path):
             raise FileExistsError(f"{path} is there already")
         partial.rename(path)
         sync_folder(path.parent)

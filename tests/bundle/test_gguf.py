@@ -14,7 +14,7 @@ from gguf.constants import GGML_QUANT_SIZES
 
 from bundle.gguf import CHAT_TEMPLATE, TYPES, GgufFault, read_header
 
-from .conftest import TEMPLATE, write_gguf
+from ..conftest import TEMPLATE, write_gguf
 
 STRING, ARRAY, U8, U32 = 8, 9, 0, 4
 

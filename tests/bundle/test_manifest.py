@@ -14,7 +14,7 @@ import pytest
 from bundle.errors import BundleError
 from bundle.manifest import CARD, MANIFEST, MAX_MANIFEST, SIGNATURE, load_manifest, seal, verify
 
-from .conftest import seal_bundle, write_gguf
+from ..conftest import seal_bundle, write_gguf
 
 FILES = ["pocket-Q8_0.gguf", "symbols.json", "notes/quality.txt"]
 
