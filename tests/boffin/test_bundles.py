@@ -16,8 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from boffin.signature import check, fingerprint, public_keys, sign
+from boffin.stages import STAGES
+from boffin.workspace import Stamp, now, write_stamp
+from bundle.digests import digest_file, digest_value
 from bundle.errors import BundleError, SettingsError
-from bundle.manifest import CARD, MANIFEST, SIGNATURE, load_manifest, verify
+from bundle.manifest import CARD, MANIFEST, SIGNATURE, load_manifest, seal, verify
+from bundle.records import EVAL, TRAIN, Provenance, Record, write_records
+from evaluation.report import Estimate, Report
 
 from ..conftest import seal_bundle, write_gguf
 
@@ -307,3 +312,52 @@ def test_a_key_that_can_not_be_used_is_one_line(tmp_path: Path, key: Path) -> No
         subprocess.run([SSH_KEYGEN, "-q", "-t", "ed25519", "-N", "secret", "-f", locked], check=True)
         with pytest.raises(SettingsError, match="has a passphrase"):
             sign(b"message", locked)
+
+
+def test_the_card_tells_what_the_project_knows_of_this_very_bundle(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "boffin.toml").write_text(
+        '[project]\nname = "pocket"\nbase = "x"\n[[curation.sources]]\nkind = "package"\npackages = ["json"]\n'
+    )
+    workspace = tmp_path / "workspace"
+    (workspace / "dataset").mkdir(parents=True)
+    for name, count in ((TRAIN, 3), (EVAL, 2)):
+        provenance = Provenance(source="package", package="x", version="1", symbol="x.y", kind="usage", licence="MIT")
+        write_records(
+            workspace / "dataset" / name, [Record(instruction="How?", output="So.", provenance=provenance)] * count
+        )
+    digest = digest_value({name: digest_file(workspace / "dataset" / name) for name in (TRAIN, EVAL)})
+    seal(bundle, load_manifest(bundle).model_copy(update={"dataset_digest": digest}))
+    (workspace / "bundle").symlink_to(bundle)
+    (workspace / "report").mkdir()
+    estimate = Estimate(mean=1.25, low=1.0, high=1.5)
+    report = Report(
+        candidates={"base <b>": {"loss": estimate}},
+        pairs={},
+        order=["base <b>"],
+        models={"base <b>": "pocket Q8_0"},
+        questions=2,
+        held_out=2,
+        seed=1,
+        sampling={},
+        concurrency=1,
+        seconds=1.0,
+        dataset_digest="",
+        template_digest="",
+    )
+    (workspace / "report" / "report.json").write_text(report.model_dump_json())
+    content = STAGES["bundle"].content(bundle)
+    stamp = Stamp(stage="evaluate", inputs={}, content="", came_in="", went_out="", seconds=1, finished=now())
+
+    def card(inputs: dict[str, str]) -> str:
+        write_stamp(workspace / "report", stamp.model_copy(update={"inputs": inputs}))
+        done("bundle", "pack", "x.tar.zst", at=tmp_path)
+        shutil.rmtree(tmp_path / "x", ignore_errors=True)
+        done("bundle", "unpack", "x.tar.zst", at=tmp_path)
+        return (tmp_path / "x" / CARD).read_text()
+
+    text = card({"bundle": content})
+    assert "| records in it | 3 to train on, 2 held out |" in text
+    assert "## Evaluation" in text and "1.25" in text and "base \\<b\\>" in text
+    assert "## Evaluation" not in card({"bundle": "of another"})
+    write_records(workspace / "dataset" / EVAL, [])
+    assert "records in it" not in card({"bundle": content})
