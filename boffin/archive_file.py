@@ -50,7 +50,7 @@ def reading(archive: str) -> Iterator[BinaryIO]:
     """
     if archive == PIPE and sys.stdin.isatty():
         raise SettingsError("an archive is to come from standard input, and that is a terminal; pipe one in")
-    if archive != PIPE and not Path(archive).is_file():
+    if archive != PIPE and (not Path(archive).exists() or Path(archive).is_dir()):
         raise BundleError(f"{archive}: no such archive; check its name")
     try:
         with _source(archive) as handle, zstd.ZstdFile(handle, "r", options=_READ) as stream:

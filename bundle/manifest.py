@@ -26,6 +26,8 @@ CARD = "README.md"
 COMPANIONS = {SIGNATURE: 64 << 10, CARD: 1 << 20}
 """What may lie in a bundle besides the manifest and the files that it names, and how many bytes each may have."""
 SYMBOLS = "symbols.json"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What a bundle may be called: files are named after it."""
 MAX_MANIFEST = 16 << 20
 """Bytes of a manifest beyond which it isn't read."""
 
@@ -132,8 +134,10 @@ def parse_manifest(data: bytes, where: object) -> Manifest:
         manifest = Manifest.model_validate_json(data)
     except ValidationError as error:
         first = error.errors()[0]
-        at = ".".join(str(part) for part in first["loc"])
-        raise BundleError(f"{where}: damaged at {at or 'its start'} ({first['msg']}); convert anew") from None
+        at = "".join(letter if letter.isprintable() else "\ufffd" for letter in ".".join(map(str, first["loc"])))
+        raise BundleError(f"{where}: damaged at {at[:80] or 'its start'} ({first['msg']}); convert anew") from None
+    if not NAME.fullmatch(manifest.name):
+        raise BundleError(f"{where}: has an unsafe name ({manifest.name[:80]!r}); do not use this bundle")
     named = [*manifest.files, *manifest.sizes, *(model.file for model in manifest.models)]
     check_names(dict.fromkeys(named), (MANIFEST, *COMPANIONS), where)
     return manifest

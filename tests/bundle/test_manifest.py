@@ -163,6 +163,19 @@ def test_a_name_that_is_not_safe_is_refused(bundle: Path, name: str) -> None:
     assert "unsafe file name" in line and line.isprintable()
 
 
+@pytest.mark.parametrize("name", ["../../x", "a/b", "", "\x1b[2Jpocket", "-x"])
+def test_a_bundle_whose_own_name_is_not_safe_is_refused(bundle: Path, name: str) -> None:
+    change(bundle, lambda raw: raw.update(name=name))
+    line = refused(bundle)
+    assert "has an unsafe name" in line and line.isprintable()
+
+
+def test_what_is_told_of_a_damaged_manifest_is_safe_to_show(bundle: Path) -> None:
+    change(bundle, lambda raw: raw["files"].update({"\x1b[2J" * 100: 1}))
+    line = refused(bundle)
+    assert "damaged at files." in line and line.isprintable() and len(line) < 300
+
+
 @pytest.mark.parametrize("name", ["Symbols.json", "notes", "symbols.json/x", "Manifest.json", "readme.md", SIGNATURE])
 def test_two_names_that_would_be_one_file_are_refused(bundle: Path, name: str) -> None:
     change(bundle, lambda raw: raw["files"].update({name: "0" * 64}))
