@@ -22,8 +22,8 @@ else:
 SUFFIX = ".tar.zst"
 PIPE = "-"
 _MAGIC = b"\x28\xb5\x2f\xfd"
-_WRITTEN = {zstd.CompressionParameter.compression_level: 3, zstd.CompressionParameter.checksum_flag: 1}
-_READ = {zstd.DecompressionParameter.window_log_max: 23}
+_WRITTEN: dict[int, int] = {zstd.CompressionParameter.compression_level: 3, zstd.CompressionParameter.checksum_flag: 1}
+_READ: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 """Frames that want more than 8 MiB of memory are refused; ours want 2."""
 
 

@@ -32,8 +32,12 @@ NAMESPACE = b"boffin-bundle"
 _MAGIC = b"SSHSIG"
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
 _HASHES = {b"sha256": hashlib.sha256, b"sha512": hashlib.sha512}
-_RSA_HASHES = {b"rsa-sha2-256": hashes.SHA256, b"rsa-sha2-512": hashes.SHA512}
-_CURVES = {"secp256r1": hashes.SHA256, "secp384r1": hashes.SHA384, "secp521r1": hashes.SHA512}
+_RSA_HASHES = {b"rsa-sha2-256": hashes.SHA256(), b"rsa-sha2-512": hashes.SHA512()}
+_CURVES: dict[str, hashes.HashAlgorithm] = {
+    "secp256r1": hashes.SHA256(),
+    "secp384r1": hashes.SHA384(),
+    "secp521r1": hashes.SHA512(),
+}
 _SHORTEST_RSA = 2048
 _LARGEST_FILE = 1 << 20
 
@@ -67,7 +71,7 @@ def sign(message: bytes, key_file: Path) -> bytes:
     elif isinstance(key, rsa.RSAPrivateKey) and key.key_size >= _SHORTEST_RSA:
         made = _string(b"rsa-sha2-512") + _string(key.sign(data, padding.PKCS1v15(), hashes.SHA512()))
     elif isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
-        r, s = utils.decode_dss_signature(key.sign(data, ec.ECDSA(_CURVES[key.curve.name]())))
+        r, s = utils.decode_dss_signature(key.sign(data, ec.ECDSA(_CURVES[key.curve.name])))
         kind = _take(_blob(key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)))[0]
         made = _string(kind) + _string(_string(_number(r)) + _string(_number(s)))
     else:
@@ -134,12 +138,12 @@ def _verify(parts: _Parts, message: bytes) -> None:
     if isinstance(key, ed25519.Ed25519PublicKey) and kind == b"ssh-ed25519":
         key.verify(made, data)
     elif isinstance(key, rsa.RSAPublicKey) and kind in _RSA_HASHES and key.key_size >= _SHORTEST_RSA:
-        key.verify(made, data, padding.PKCS1v15(), _RSA_HASHES[kind]())
+        key.verify(made, data, padding.PKCS1v15(), _RSA_HASHES[kind])
     elif isinstance(key, ec.EllipticCurvePublicKey) and kind == key_kind and key.curve.name in _CURVES:
         r, rest = _take(made)
         s, _ = _take(rest)
         whole = utils.encode_dss_signature(int.from_bytes(r), int.from_bytes(s))
-        key.verify(whole, data, ec.ECDSA(_CURVES[key.curve.name]()))
+        key.verify(whole, data, ec.ECDSA(_CURVES[key.curve.name]))
     else:
         raise ValueError("a kind of key or signature that isn't taken")
 
