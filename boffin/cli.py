@@ -12,6 +12,9 @@ from typing import Annotated
 
 import typer
 
+from boffin.bundle_commands import bundles
+from boffin.options import HERE, Assignments, Folder, Signer
+
 app = typer.Typer(
     name="boffin",
     help="Turns the documentation of Python libraries into a small expert that answers in your terminal, offline.",
@@ -21,17 +24,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Folder = Annotated[Path, typer.Option("-C", "--directory", help="The project's folder.", metavar="DIR")]
-Assignments = Annotated[
-    list[str] | None, typer.Option("--set", help="A setting, e.g. --set trainer.time_budget=60.", metavar="KEY=VALUE")
-]
 Force = Annotated[bool, typer.Option("--force", help="Run it even if nothing has changed.")]
 Bundle = Annotated[
     Path | None, typer.Option("--bundle", help="A bundle to serve, instead of the project's.", metavar="DIR")
 ]
 Url = Annotated[str, typer.Option("--url", help="An endpoint that is running already.", metavar="URL")]
-
-HERE = Path()
 
 data = typer.Typer(
     help="Look at the dataset: its records, what was dropped and why, what differs between versions.",
@@ -39,6 +36,7 @@ data = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(data, name="data")
+app.add_typer(bundles, name="bundle")
 
 Dataset = Annotated[
     Path | None, typer.Option("--dataset", help="A dataset's folder, instead of the project's.", metavar="DIR")
@@ -150,6 +148,25 @@ def serve(
     flags = [f'appliance.host="{host}"'] if host else []
     flags += [f"appliance.port={port}"] if port >= 0 else []
     serve_bundle(folder, [*(assignments or []), *flags], bundle)
+
+
+@app.command()
+def verify(
+    bundle: Annotated[
+        str,
+        typer.Argument(
+            help="A bundle's folder, an archive, or - for one on standard input; else the project's bundle.",
+            metavar="[BUNDLE]",
+        ),
+    ] = "",
+    folder: Folder = HERE,
+    assignments: Assignments = None,
+    signer: Signer = None,
+) -> None:
+    """Check every file of a bundle, wherever it is, and its signature."""
+    from boffin.bundles import verify_bundle
+
+    verify_bundle(bundle, folder, assignments or [], signer)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,10 +12,11 @@ import typer
 from boffin.base import find_base, hub_reference
 from boffin.project import Project, open_project
 from boffin.stages import ADAPTER, BASE, DATASET, STAGES
+from boffin.upload import upload
 from bundle.records import EVAL, TRAIN, read_records
 
 if TYPE_CHECKING:
-    from trainer.push import Origin
+    from trainer.card import Origin
 
 
 def push_adapter(folder: Path, assignments: Sequence[str], repository: str, *, private: bool) -> None:
@@ -23,19 +25,25 @@ def push_adapter(folder: Path, assignments: Sequence[str], repository: str, *, p
     Raises:
         HubError: the hub refuses, or can't be reached.
     """
-    from trainer.push import push
+    from trainer.card import prepare
 
     project = open_project(folder, assignments)
+    adapter, name = project.workspace.path(ADAPTER).resolve(), project.settings.project.name
     origin = _origin(project)
-    address = push(
-        project.workspace.path(ADAPTER).resolve(), repository or project.settings.project.name, origin, private=private
-    )
+    with TemporaryDirectory() as scratch:
+        address = upload(
+            repository or name,
+            lambda there: prepare(adapter, Path(scratch), there, origin),
+            f"Adapter of {name}, trained by Boffin",
+            private=private,
+            asked="--push",
+        )
     typer.echo(f"Pushed to {address}")
 
 
 def _origin(project: Project) -> Origin:
     from convert.licences import base_licence, library_licences
-    from trainer.push import Origin
+    from trainer.card import Origin
 
     settings = project.settings.project
     reference = hub_reference(settings.base, settings.revision, project.folder)

@@ -1,12 +1,15 @@
 """Atomic writes: a reader sees the old file or folder, or the new one, never a part of either.
 
 A file is written under a temporary name, synced and renamed. A folder is written beside its final place and
-published by renaming a symbolic link onto it: readers that resolved the link before keep the old folder, whole.
+published by renaming a symbolic link onto it: readers that resolved the link before keep the old folder, whole; or,
+where there was none, it appears under its name at once.
 Knows nothing about what is written.
 """
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import json
 import os
 import shutil
@@ -14,7 +17,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 BUILDS = ".builds"
 """Folder beside a published link that holds the published folders and the unfinished ones."""
@@ -32,12 +35,26 @@ def sync_folder(folder: Path) -> None:
 @contextmanager
 def atomic_open(path: Path) -> Iterator[TextIO]:
     """Open a UTF-8 text file for writing; it takes `path`'s place when the block ends without an exception."""
+    with _replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:
+        yield handle
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+@contextmanager
+def atomic_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing; it takes `path`'s place when the block ends without an exception."""
+    with _replacing(path) as temporary, temporary.open("wb") as handle:
+        yield handle
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
+        yield temporary
         temporary.replace(path)
         sync_folder(path.parent)
     finally:
@@ -78,10 +95,7 @@ def published_folder(link: Path) -> Iterator[Path]:
     partial.mkdir()
     try:
         yield partial
-        for file in partial.rglob("*"):
-            if file.is_file() and not file.is_symlink():
-                with file.open("rb") as handle:
-                    os.fsync(handle.fileno())
+        _sync_files(partial)
         partial.rename(final)
         new_link = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}.link")
         new_link.symlink_to(final.relative_to(link.parent), target_is_directory=True)
@@ -89,3 +103,59 @@ def published_folder(link: Path) -> Iterator[Path]:
         sync_folder(link.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def is_free(path: Path) -> bool:
+    """Whether a folder may be put here: there is nothing, or an empty folder."""
+    return not path.is_symlink() and (not path.exists() or (path.is_dir() and not any(path.iterdir())))
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder to write into; when the block ends without an exception, it is called `path`.
+
+    Until then it has a hidden name beside it. Left-overs of runs that were killed are removed first.
+
+    Raises:
+        FileExistsError: there is something at `path` that is not an empty folder.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for old in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        _remove_unused(old)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    partial.mkdir()
+    held = os.open(partial, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield partial
+        _sync_files(partial)
+        if not is_free(path):
+            raise FileExistsError(f"{path} is there already")
+        partial.rename(path)
+        sync_folder(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        os.close(held)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove a folder unless a living process holds it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def _sync_files(folder: Path) -> None:
+    """Flush the files below a folder, and the folders' own entries, to the disk."""
+    for file in folder.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+        elif file.is_dir():
+            sync_folder(file)
+    sync_folder(folder)

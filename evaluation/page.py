@@ -38,13 +38,14 @@ def render_page(report: Report, examples: Sequence[Example]) -> str:
     """The whole page."""
     return (
         "\n\n".join(
-            ["# Evaluation", _table(report), f"Bold: the better value. {LEGEND}", _method(report), *_examples(examples)]
+            ["# Evaluation", table(report), f"Bold: the better value. {LEGEND}", _method(report), *_examples(examples)]
         )
         + "\n"
     )
 
 
-def _table(report: Report) -> str:
+def table(report: Report) -> str:
+    """The table alone; the better value is bold."""
     names = [*report.order, *([report.pair_title] if report.pairs else [])]
     lines = [["measure", *map(markdown, names)], ["---", *["---:"] * len(names)]]
     for metric, values, difference in report.rows():

@@ -152,7 +152,7 @@ class Handler(BaseHTTPRequestHandler):
             modes = [
                 {
                     "path": one["path"],
-                    "uploadMode": "lfs" if one["path"].endswith(".safetensors") else "regular",
+                    "uploadMode": "lfs" if one["path"].endswith((".safetensors", ".gguf")) else "regular",
                     "shouldIgnore": False,
                 }
                 for one in files

@@ -20,9 +20,10 @@ from boffin.build import inputs_of
 from boffin.project import open_project
 from boffin.stages import ADAPTER, DATASET, STAGES
 from boffin.workspace import Stamp, now, write_stamp
+from bundle.card import escape
 from bundle.records import Provenance, Record, write_records
 from bundle.template import REFERENCE_TEMPLATE, PromptTemplate
-from trainer.push import Origin, card, escape
+from trainer.card import Origin, card
 from trainer.recipe import load_recipe
 from trainer.settings import TrainerSettings
 
