@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bundle.atomic import write_text
 from bundle.digests import digest_files, digest_value
 from bundle.errors import BundleError
+from bundle.evidence import Evidence
 from bundle.template import PromptTemplate
 
 MANIFEST = "manifest.json"
@@ -59,6 +60,8 @@ class Manifest(BaseModel):
     """Licence of the base model (`base`) and of each documented library."""
     models: list[ModelFile]
     """The GGUF files, the default one first."""
+    evidence: Evidence | None = None
+    """What was measured before it was sealed; None in the bundle of a base model, and in older ones."""
     files: dict[str, str] = {}
     """SHA-256 of each file but the manifest itself."""
 
