@@ -15,8 +15,7 @@ class ConvertSettings(SettingsPart):
     merge_dtype: Literal["float32", "float16", "bfloat16"] = "float16"
     """Number format in which the adapter is merged and the unquantised GGUF is written."""
     quantisations: tuple[str, ...] = Field(default=("Q8_0", "Q4_K_M"), min_length=1)
-    """llama.cpp's names of the types to make and to measure, e.g. `Q4_K_M`. The fastest that is good enough comes first
-    in the bundle and is served unless another is asked for; without measuring that is the first one here."""
+    """llama.cpp's names of the types to make, e.g. `Q4_K_M`; the fastest that is good enough is served."""
     keep: Literal["all"] | tuple[str, ...] = "all"
     """Which of them stay in the bundle beside the one that is served: `all`, or a list of their names."""
     loss_rise: float = Field(default=0.02, ge=0)
@@ -28,7 +27,6 @@ class ConvertSettings(SettingsPart):
     free_answers: int = Field(default=16, ge=0)
     """How many held-out questions the served file answers by itself, to see whether its answers end."""
     importance_bits: int = Field(default=6, ge=0)
-    """Types of fewer bits a weight than this are quantised with an importance matrix of the training records; 0 for
-    none."""
+    """Types of fewer bits than this are quantised with an importance matrix of the training records; 0 for none."""
     importance_tokens: int = Field(default=32768, ge=512)
     """Tokens of training records that the importance matrix is computed on."""

@@ -63,7 +63,7 @@ class _Inputs:
     """The training records; none without a dataset."""
     held_out: Sequence[Record]
     passages: Sequence[Passage]
-    """What it is proven and measured on; nothing without a dataset."""
+    """What it is proven and measured on; nothing without an adapter or a dataset."""
     licences: dict[str, str]
 
 
@@ -81,9 +81,11 @@ def run(
 ) -> StageResult:
     """Make a bundle in the empty folder `out`.
 
-    `base` is a Hugging Face folder. Without an `adapter` the bundle is the base itself. Of the `dataset` the symbol
-    table is carried over; its held-out records are what the bundle is proven and measured on, its training records
-    what the importance matrix is computed on. Without a dataset only the tokens are proven.
+    `base` is a Hugging Face folder. Of the `dataset` the symbol table is carried over; its held-out records are what
+    the bundle is proven and measured on, its training records what the importance matrix is computed on.
+
+    Without an `adapter` the bundle is the base itself, of every type that the tuned one may be compared in. Only its
+    tokens are proven; the dataset, if there is one, gives it the same importance matrix and nothing else.
 
     Raises:
         ConvertError: a setting or an input can't be used, or the proof failed; the bundle isn't sealed then.
@@ -92,7 +94,7 @@ def run(
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ConvertError(f"{name!r}: not a name for files; use letters, digits, dots and dashes")
     types = known_types(settings.quantisations)
-    kept = kept_types(settings, types)
+    kept = kept_types(settings, types) if adapter else types
     converter_script()
     _check_room(base, settings, adapter is not None, len(types), out)
     inputs = _read(settings, name, base_model, base, adapter, template, dataset)
@@ -121,7 +123,7 @@ def run(
     models = [
         ModelFile(file=one.path.name, quantisation=one.quantisation, bytes=one.path.stat().st_size) for one in left
     ]
-    if dataset:
+    if adapter and dataset:
         shutil.copyfile(dataset / SYMBOLS, out / SYMBOLS)
     progress("Sealing the bundle")
     seal(
@@ -132,7 +134,7 @@ def run(
             base_revision=base_revision,
             template=template,
             template_digest=template.digest,
-            dataset_digest=_digest(dataset, (TRAIN, EVAL)),
+            dataset_digest=_digest(dataset if adapter else None, (TRAIN, EVAL)),
             adapter_digest=_digest(adapter, (ADAPTER_CONFIG, ADAPTER_WEIGHTS)),
             llama_cpp=llama_version(),
             licences=inputs.licences,
@@ -166,10 +168,11 @@ def _read(
         raise DatasetError(f"{dataset / SYMBOLS}: missing from the dataset; run `boffin curate` to make it anew")
     records = list(read_records(dataset / TRAIN)) if dataset else []
     held_out = list(read_records(dataset / EVAL)) if dataset else []
-    licences = library_licences([*records, *held_out]) | {"base": base_licence(base)}
+    documented = [*records, *held_out] if adapter else []
+    licences = library_licences(documented) | {"base": base_licence(base)}
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    passages = draw(held_out or records, settings.held_out_records, template, tokenizer)
-    if dataset and not passages:
+    passages = draw(held_out or records, settings.held_out_records, template, tokenizer) if adapter else []
+    if adapter and dataset and not passages:
         raise ConvertError(
             f"{dataset / EVAL}: no record fits into {LONGEST} tokens, so the bundle can't be proven; add shorter ones"
         )

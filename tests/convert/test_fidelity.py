@@ -68,7 +68,7 @@ def test_an_adapter_merged_twice_is_refused(trained: Trained, planted: Callable[
 
 
 def _forget_the_end(reader: gguf.GGUFReader) -> None:
-    """The output's row of `<|im_end|>`; its embedding is the same row, and stands nowhere before an answer's end."""
+    """The output's row of `<|im_end|>`; it is the token's embedding, too, which is normalised before it is used."""
     tensor = next(tensor for tensor in reader.tensors if tensor.name == "token_embd.weight")
     tensor.data[2] = tensor.data[2] * np.float16(0.6)
 
