@@ -18,6 +18,8 @@ from bundle.template import PromptTemplate
 
 MANIFEST = "manifest.json"
 SYMBOLS = "symbols.json"
+PICTURE = "quantisations.svg"
+"""The measured quantisations, drawn."""
 
 
 class ModelFile(BaseModel):
@@ -76,6 +78,12 @@ class Manifest(BaseModel):
                 return candidate
         have = ", ".join(candidate.quantisation for candidate in self.models)
         raise BundleError(f"the bundle {self.name} has no {quantisation}; it has {have}")
+
+    @property
+    def served_digest(self) -> str:
+        """One digest over everything that answers depend on: not over what was measured, which differs each time."""
+        files = {name: digest for name, digest in self.files.items() if name != PICTURE}
+        return digest_value(self.model_copy(update={"evidence": None, "files": files}).model_dump())
 
     @property
     def digest(self) -> str:

@@ -11,8 +11,6 @@ from html import escape
 
 from bundle.evidence import Measurement
 
-FILE = "quantisations.svg"
-
 _WIDTH, _HEIGHT = 720, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 90, 44, 52
 _LINE = 15

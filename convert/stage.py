@@ -22,7 +22,7 @@ from bundle.atomic import write_text
 from bundle.digests import digest_file, digest_value
 from bundle.errors import ConvertError, DatasetError
 from bundle.evidence import Evidence, Proof
-from bundle.manifest import SYMBOLS, Manifest, ModelFile, seal
+from bundle.manifest import PICTURE, SYMBOLS, Manifest, ModelFile, seal
 from bundle.records import EVAL, TRAIN, Record, read_records
 from bundle.stage import Progress, StageResult
 from bundle.template import PromptTemplate
@@ -36,7 +36,6 @@ from convert.llama_source import converter_script, llama_version
 from convert.measure import measure, pick
 from convert.merge import ADAPTER_CONFIG, ADAPTER_WEIGHTS, merge
 from convert.passages import LONGEST, Passage, draw, drawn
-from convert.picture import FILE as PICTURE
 from convert.picture import picture
 from convert.proof import prove
 from convert.quantise import known_types

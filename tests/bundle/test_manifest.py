@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bundle.errors import BundleError
-from bundle.manifest import MANIFEST, Manifest, ModelFile, load_manifest, seal, verify
+from bundle.evidence import Evidence, FreeRun
+from bundle.manifest import MANIFEST, PICTURE, Manifest, ModelFile, load_manifest, seal, verify
 from bundle.template import PromptTemplate
 
 
@@ -36,6 +37,26 @@ def test_a_sealed_bundle_verifies(bundle: Path) -> None:
     manifest = verify(bundle)
     assert set(manifest.files) == {"pocket-Q8_0.gguf", "symbols.json"}
     assert manifest.model("q8_0").file == "pocket-Q8_0.gguf"
+
+
+def test_a_manifest_without_evidence_is_read(bundle: Path) -> None:
+    path = bundle / MANIFEST
+    values = json.loads(path.read_text())
+    del values["evidence"]  # as Boffin wrote it before it measured
+    path.write_text(json.dumps(values))
+    assert load_manifest(bundle).evidence is None
+
+
+def test_what_was_measured_changes_no_answer(bundle: Path) -> None:
+    manifest = load_manifest(bundle)
+    run = FreeRun(answers=4, tokens=256, ended=4, looped=0)
+    again = manifest.model_copy(
+        update={"evidence": Evidence(free_run=run), "files": {**manifest.files, PICTURE: "0" * 64}}
+    )
+    other = manifest.model_copy(update={"files": {**manifest.files, "pocket-Q8_0.gguf": "0" * 64}})
+    assert again.digest != manifest.digest
+    assert again.served_digest == manifest.served_digest != other.served_digest
+    assert Manifest.model_validate_json(again.model_dump_json()) == again
 
 
 def test_a_missing_quantisation_names_those_that_are_there(bundle: Path) -> None:
