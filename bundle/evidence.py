@@ -11,6 +11,10 @@ import math
 from pydantic import BaseModel, ConfigDict
 
 
+_LEAST_DROP = 0.01
+"""Nats below which a drop in loss can't be told from rounding."""
+
+
 class Proof(BaseModel):
     """The unquantised GGUF file against the base with its adapter unmerged."""
 
@@ -39,9 +43,9 @@ class Proof(BaseModel):
 
     @property
     def adapter_found(self) -> float | None:
-        """The share of the drop in loss that is found in the file; None where training lowered no loss."""
+        """The share of the drop in loss that is found in the file; None where training lowered the loss by next to none."""
         drop = self.loss_base - self.loss_trained
-        return (self.loss_base - self.loss_file) / drop if drop > 0 else None
+        return (self.loss_base - self.loss_file) / drop if drop >= _LEAST_DROP else None
 
 
 class Measurement(BaseModel):

@@ -31,6 +31,8 @@ FOUND = 0.8
 """Least share of the drop in loss that the file has."""
 ENDS = 0.02
 """By what share of the answers fewer the end may be the likeliest token; one answer always may."""
+_ROUNDING = 1e-4
+"""Divergence in nats that a file may have whatever the adapter does: an adapter that changed less can't be told."""
 _LOOKED_AT = 8
 """Passages that a fault is looked for on."""
 _REMEDY = "nothing was sealed; run `boffin build --force convert`"
@@ -111,8 +113,11 @@ def prove_fidelity(
             seen.add(passage, alone, trained, served, tokenizer)
         proof = seen.proof(adapter is not None)
         fault = judge(proof, seen.first, seen.first_end)
-        if fault and adapter:
-            fault = _diagnosed(reference, inference, passages[:_LOOKED_AT]) or fault
+        if fault and adapter and (twice := _from_twice(reference, inference, passages[:_LOOKED_AT])) <= DIVERGENCE:
+            fault = (
+                "the adapter is merged twice: its predictions are those of the base with twice the adapter "
+                f"({twice:.4f} nats a token apart, and {proof.divergence:.4f} from the trained model's)"
+            )
     if fault:
         raise ConvertError(f"{fault}; {_REMEDY}")
     return proof
@@ -120,6 +125,11 @@ def prove_fidelity(
 
 def judge(proof: Proof, first: str = "", first_end: str = "") -> str:
     """What is wrong, in one line, or `` when all holds; `first` and `first_end` name where it shows first."""
+    if proof.learned is not None and proof.divergence > max(_ROUNDING, 2 * proof.learned):
+        return (
+            "the adapter is not in it: its predictions are those of the base model "
+            f"({proof.learned:.4f} nats a token apart, and {proof.divergence:.4f} from the trained model's)"
+        )
     if proof.ends_file < proof.ends_trained - max(1, ENDS * proof.records):
         return (
             f"the end of the turn got lost: it is the likeliest token at the end of {proof.ends_file} of "
@@ -145,29 +155,14 @@ def judge(proof: Proof, first: str = "", first_end: str = "") -> str:
     return ""
 
 
-def _diagnosed(reference: Reference, inference: Inference, passages: Sequence[Passage]) -> str:
-    """The two faults that can be told by their cause: no adapter, and one that counts twice."""
-    without = _mean(reference, inference, passages, trained=False)
-    with reference.doubled():
-        twice = _mean(reference, inference, passages, trained=True)
-    if without <= DIVERGENCE:
-        return (
-            f"the adapter is not in it: its predictions are those of the base model ({without:.4f} nats a token apart)"
-        )
-    if twice <= DIVERGENCE:
-        return (
-            "the adapter is merged twice: its predictions are those of the base with twice the adapter "
-            f"({twice:.4f} nats a token apart)"
-        )
-    return ""
-
-
-def _mean(reference: Reference, inference: Inference, passages: Sequence[Passage], *, trained: bool) -> float:
+def _from_twice(reference: Reference, inference: Inference, passages: Sequence[Passage]) -> float:
+    """How far the file is from the base with twice the adapter, in nats a token."""
     every = []
-    for passage in passages:
-        expected = (reference.trained if trained else reference.base)(passage.tokens, passage.first)
-        found = inference.logits(passage.tokens, passage.first)
-        every.append(difference(log_probabilities(expected), log_probabilities(found)).divergence)
+    with reference.doubled():
+        for passage in passages:
+            expected = log_probabilities(reference.trained(passage.tokens, passage.first))
+            found = log_probabilities(inference.logits(passage.tokens, passage.first))
+            every.append(difference(expected, found).divergence)
     return float(torch.cat(every).double().mean())
 
 

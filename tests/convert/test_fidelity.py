@@ -112,8 +112,9 @@ GOOD = Proof(
         ({"loss_file": 1.49}, "washed out: 77% of the drop"),
         ({"same_top": 0.9899}, "99.0% of 1,000 tokens"),
         ({"divergence": 0.0051}, "diverge by 0.0051 nats"),
+        ({"learned": 0.00001, "divergence": 0.002}, "the adapter is not in it: .* 0.0020 from the trained model's"),
     ],
-    ids=["end", "adapter", "top", "divergence"],
+    ids=["end", "adapter", "top", "divergence", "small adapter"],
 )
 def test_each_bound_is_kept(change: dict[str, float], says: str) -> None:
     assert judge(GOOD) == ""
@@ -122,7 +123,16 @@ def test_each_bound_is_kept(change: dict[str, float], says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"ends_file": 88}, {"loss_file": 1.47}, {"same_top": 0.99}, {"divergence": 0.005}, {"loss_trained": 2.0}]
+    "change",
+    [
+        {"ends_file": 88},
+        {"loss_file": 1.47},
+        {"same_top": 0.99},
+        {"divergence": 0.005},
+        {"loss_trained": 2.0},
+        {"loss_trained": 1.799, "loss_file": 1.8},
+        {"learned": 0.00001, "divergence": 0.00001},
+    ],
 )
 def test_what_is_just_good_enough_passes(change: dict[str, float]) -> None:
     assert judge(GOOD.model_copy(update=change)) == ""

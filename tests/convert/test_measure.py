@@ -51,7 +51,7 @@ def test_every_type_is_measured_against_the_unquantised_file(trained: Trained, r
     assert full.bytes == trained.file.stat().st_size
     assert full.bits == pytest.approx(16, abs=0.1)
     assert eight.bits == pytest.approx(8.5, abs=0.1)
-    assert all(row.prefill > row.decode > 0 and row.answer_seconds > 0 for row in rows)
+    assert all(row.prefill > 0 and row.decode > 0 and row.answer_seconds > 0 for row in rows)
 
 
 def test_the_loss_is_that_of_the_answers_alone(trained: Trained, rows: list[Measurement]) -> None:
