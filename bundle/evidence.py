@@ -10,7 +10,6 @@ import math
 
 from pydantic import BaseModel, ConfigDict
 
-
 _LEAST_DROP = 0.01
 """Nats below which a drop in loss can't be told from rounding."""
 
@@ -43,7 +42,7 @@ class Proof(BaseModel):
 
     @property
     def adapter_found(self) -> float | None:
-        """The share of the drop in loss that is found in the file; None where training lowered the loss by next to none."""
+        """The share of the drop in loss that is found in the file; None where training hardly lowered the loss."""
         drop = self.loss_base - self.loss_trained
         return (self.loss_base - self.loss_file) / drop if drop >= _LEAST_DROP else None
 
