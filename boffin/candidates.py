@@ -1,4 +1,8 @@
-"""Serves bundles for the evaluation, each on a free port, for as long as it takes."""
+"""Serves bundles for the evaluation, each on a free port, for as long as it takes.
+
+All of one quantisation, that which the tuned one serves by default unless the settings name another: what is compared
+is the training, not the rounding.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from appliance.launch import LocalServer
 from appliance.settings import AnswerCache
 from boffin.project import Project
+from boffin.stages import BUNDLE
 from bundle.manifest import load_manifest
 from bundle.stage import Progress
 from evaluation.candidate import Candidate
@@ -21,8 +26,14 @@ def served_candidates(project: Project, bundles: Mapping[str, str], progress: Pr
         BundleError: a bundle isn't there or damaged.
         ServerError: a server doesn't start.
     """
-    settings = project.settings.appliance.model_copy(
-        update={"cache": AnswerCache(enabled=False), "slots": project.settings.evaluation.concurrency}
+    settings = project.settings.appliance
+    tuned = load_manifest(project.workspace.path(BUNDLE).resolve()).model(settings.quantisation)
+    settings = settings.model_copy(
+        update={
+            "cache": AnswerCache(enabled=False),
+            "slots": project.settings.evaluation.concurrency,
+            "quantisation": tuned.quantisation,
+        }
     )
     with ExitStack() as stack:
         candidates = []

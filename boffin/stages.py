@@ -16,7 +16,7 @@ from boffin.base import base_digest, find_base
 from boffin.project import Project
 from bundle.digests import digest_file, digest_files, digest_value
 from bundle.errors import BaseModelError
-from bundle.manifest import MANIFEST, SYMBOLS
+from bundle.manifest import SYMBOLS, load_manifest
 from bundle.records import EVAL, TRAIN
 from bundle.stage import Progress, StageResult
 
@@ -71,6 +71,10 @@ def _base_digest(project: Project) -> str:
 
 def _of_files(*names: str) -> Callable[[Path], str]:
     return lambda folder: digest_value({name: digest_file(folder / name) for name in names})
+
+
+def _served(folder: Path) -> str:
+    return load_manifest(folder).served_digest
 
 
 def _run_base(project: Project, out: Path, progress: Progress) -> StageResult:
@@ -180,7 +184,7 @@ def _convert(
 
     settings = project.settings
     base, revision = _base_folder(project)
-    dataset = project.workspace.path(DATASET).resolve() if adapter else None
+    dataset = project.workspace.path(DATASET).resolve()
     return run(settings.convert, name, settings.project.base, revision, base, adapter, template, dataset, out, progress)
 
 
@@ -217,8 +221,8 @@ STAGES = {
             _ADAPTER_FILES,
             _discard_checkpoints,
         ),
-        Stage("convert-base", BASE_BUNDLE, 2, (BASE,), _base_bundle_depends, _run_base_bundle, _of_files(MANIFEST)),
-        Stage("convert", BUNDLE, 2, (BASE, DATASET, ADAPTER), _convert_depends, _run_convert, _of_files(MANIFEST)),
+        Stage("convert-base", BASE_BUNDLE, 2, (BASE, DATASET), _base_bundle_depends, _run_base_bundle, _served),
+        Stage("convert", BUNDLE, 2, (BASE, DATASET, ADAPTER), _convert_depends, _run_convert, _served),
         Stage(
             "evaluate",
             REPORT,

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bundle.atomic import write_text
 from bundle.digests import digest_files, digest_value
 from bundle.errors import BundleError
+from bundle.evidence import Evidence
 from bundle.inspection import REMEDY, Expected, inspect
 from bundle.names import check_names
 from bundle.stage import Progress, silent
@@ -30,6 +31,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """What a bundle may be called: files are named after it."""
 MAX_MANIFEST = 16 << 20
 """Bytes of a manifest beyond which it isn't read."""
+PICTURE = "quantisations.svg"
+"""The measured quantisations, drawn."""
 
 
 class ModelFile(BaseModel):
@@ -72,6 +75,8 @@ class Manifest(BaseModel):
     """Licence of the base model (`base`) and of each documented library."""
     models: list[ModelFile]
     """The GGUF files, the default one first."""
+    evidence: Evidence | None = None
+    """What was measured before it was sealed; None in the bundle of a base model, and in older ones."""
     files: dict[str, str] = {}
     """SHA-256 of each file but the manifest itself."""
     sizes: dict[str, int] = {}
@@ -88,6 +93,12 @@ class Manifest(BaseModel):
                 return candidate
         have = ", ".join(candidate.quantisation for candidate in self.models)
         raise BundleError(f"the bundle {self.name} has no {quantisation}; it has {have}")
+
+    @property
+    def served_digest(self) -> str:
+        """One digest over everything that answers depend on: not over what was measured, which differs each time."""
+        values = self.model_dump(exclude={"evidence": True, "files": {PICTURE}, "sizes": {PICTURE}})
+        return digest_value(values)
 
     @property
     def digest(self) -> str:

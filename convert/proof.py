@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from transformers import AutoTokenizer
 
@@ -51,6 +52,7 @@ def prove(
         with Vocabulary(file) as vocabulary:
             _prove_template(file, vocabulary, template)
             _prove_end(file, vocabulary, trained[0], template.end_of_turn)
+            _prove_special(file, vocabulary, tokenizer)
             for number, (text, ids) in enumerate(zip(texts, trained[1:], strict=True), start=1):
                 progress(f"Proving {file.name}", number, len(texts), "prompts")
                 _prove_tokens(file, text, ids, vocabulary.tokens(text))
@@ -70,6 +72,17 @@ def _prove_end(file: Path, vocabulary: Vocabulary, end: list[int], text: str) ->
         raise ConvertError(
             f"{file.name}: llama.cpp would not stop at {text!r}, where answers were trained to end; choose another base"
         )
+
+
+def _prove_special(file: Path, vocabulary: Vocabulary, tokenizer: Any) -> None:
+    for what, trained, served in (
+        ("begins a sequence", tokenizer.bos_token_id, vocabulary.bos),
+        ("ends a sequence", tokenizer.eos_token_id, vocabulary.eos),
+    ):
+        if trained is not None and trained != served:
+            raise ConvertError(
+                f"{file.name}: token {served} {what} in the file, and {trained} where the model was trained; {_REMEDY}"
+            )
 
 
 def _prove_tokens(file: Path, text: str, trained: list[int], served: list[int]) -> None:

@@ -1,39 +1,69 @@
 """The stage: adapter and base in, a sealed bundle out.
 
-Merge, convert, quantise, prove, seal: each step is a file of its own here. Intermediate files lie in a hidden folder of
-the output, which is gone before the manifest is written. Knows nothing about where its inputs came from.
+Merge, convert, prove, quantise, measure, seal: each step is a file of its own here. Intermediate files lie in a hidden
+folder of the output, which is gone before the manifest is written. Knows nothing about where its inputs came from.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import re
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
+from transformers import AutoTokenizer
 
+from bundle.atomic import write_text
 from bundle.digests import digest_file, digest_value
 from bundle.errors import ConvertError, DatasetError
-from bundle.manifest import SYMBOLS, Manifest, ModelFile, seal
-from bundle.records import EVAL, TRAIN, read_records
+from bundle.evidence import Evidence, Proof
+from bundle.manifest import PICTURE, SYMBOLS, Manifest, ModelFile, seal
+from bundle.records import EVAL, TRAIN, Record, read_records
 from bundle.stage import Progress, StageResult
 from bundle.template import PromptTemplate
+from convert.candidates import Candidate, kept_types, make_candidates
 from convert.checkpoint import dress
+from convert.fidelity import prove_fidelity
+from convert.freerun import run_freely
 from convert.gguf import OUTTYPES, convert_to_gguf
 from convert.licences import base_licence, library_licences
 from convert.llama_source import converter_script, llama_version
+from convert.measure import measure, pick
 from convert.merge import ADAPTER_CONFIG, ADAPTER_WEIGHTS, merge
+from convert.passages import LONGEST, Passage, draw, drawn
+from convert.picture import picture
 from convert.proof import prove
-from convert.quantise import known_types, quantise
+from convert.quantise import known_types
 from convert.settings import ConvertSettings
+from convert.table import lines
 
 _WORK = ".work"
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 _MARGIN = 1.1
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a bundle is made of."""
+
+    settings: ConvertSettings
+    name: str
+    base_model: str
+    base: Path
+    adapter: Path | None
+    template: PromptTemplate
+    tokenizer: Any
+    records: Sequence[Record]
+    """The training records; none without a dataset."""
+    held_out: Sequence[Record]
+    passages: Sequence[Passage]
+    """What it is proven and measured on; nothing without an adapter or a dataset."""
+    licences: dict[str, str]
 
 
 def run(
@@ -50,8 +80,11 @@ def run(
 ) -> StageResult:
     """Make a bundle in the empty folder `out`.
 
-    `base` is a Hugging Face folder. Without an `adapter` the bundle is the base itself. Of the `dataset` the symbol
-    table is carried over, and its held-out records are the prompts of the proof.
+    `base` is a Hugging Face folder. Of the `dataset` the symbol table is carried over; its held-out records are what
+    the bundle is proven and measured on, its training records what the importance matrix is computed on.
+
+    Without an `adapter` the bundle is the base itself, of every type that the tuned one may be compared in. Only its
+    tokens are proven; the dataset, if there is one, gives it the same importance matrix and nothing else.
 
     Raises:
         ConvertError: a setting or an input can't be used, or the proof failed; the bundle isn't sealed then.
@@ -60,42 +93,36 @@ def run(
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ConvertError(f"{name!r}: not a name for files; use letters, digits, dots and dashes")
     types = known_types(settings.quantisations)
+    kept = kept_types(settings, types) if adapter else types
     converter_script()
     _check_room(base, settings, adapter is not None, len(types), out)
-    if dataset and not (dataset / SYMBOLS).is_file():
-        raise DatasetError(f"{dataset / SYMBOLS}: missing from the dataset; run `boffin curate` to make it anew")
-    records = list(read_records(dataset / TRAIN)) if dataset else []
-    held_out = list(read_records(dataset / EVAL)) if dataset else []
-    licences = library_licences([*records, *held_out]) | {"base": base_licence(base)}
+    inputs = _read(settings, name, base_model, base, adapter, template, dataset)
 
     clock = _Clock()
-    models = []
     work = out / _WORK
     work.mkdir()
     try:
-        folder, unquantised = work / "model", work / "model.gguf"
-        folder.mkdir()
-        if adapter:
-            progress(f"Merging the adapter into {base_model} ({settings.merge_dtype})")
-            merge(base, adapter, folder, settings.merge_dtype)
-            clock.note("adapter merged")
-        dress(folder, base, template, licences["base"])
-        convert_to_gguf(folder, unquantised, settings.merge_dtype, name, base_model, progress)
-        clock.note("converted")
-        for file_type in types:
-            path = out / f"{name}-{file_type}.gguf"
-            progress(f"Writing {path.name}")
-            if file_type == OUTTYPES[settings.merge_dtype].upper():
-                os.link(unquantised, path)
-            else:
-                quantise(unquantised, path, file_type, os.cpu_count() or 1)
-            models.append(ModelFile(file=path.name, quantisation=file_type, bytes=path.stat().st_size))
-            clock.note(f"{path.name} written")
+        unquantised = _convert(inputs, work, clock, progress)
+        proof = _prove(inputs, unquantised, clock, progress)
+        training = drawn(inputs.records, template, inputs.tokenizer) if inputs.records else None
+        candidates = make_candidates(settings, unquantised, types, training, name, out, progress)
+        clock.note(f"{len(types)} quantisations made")
+        evidence, picked, why = _measure(inputs, unquantised, candidates, proof, out, clock, progress)
     finally:
         shutil.rmtree(work)
-    prove([out / model.file for model in models], base, template, held_out, progress)
-    clock.note("proved")
-    if dataset:
+    left = [one for one in candidates if one.quantisation in {picked, *kept}]
+    for candidate in candidates:
+        if candidate not in left:
+            candidate.path.unlink()
+    left.sort(key=lambda one: one.quantisation != picked)
+    prove([one.path for one in left], base, template, inputs.held_out, progress)
+    if asked := inputs.passages[: settings.free_answers]:
+        evidence = evidence.model_copy(update={"free_run": run_freely(left[0].path, asked, progress)})
+        clock.note(f"{len(asked)} questions answered freely")
+    models = [
+        ModelFile(file=one.path.name, quantisation=one.quantisation, bytes=one.path.stat().st_size) for one in left
+    ]
+    if adapter and dataset:
         shutil.copyfile(dataset / SYMBOLS, out / SYMBOLS)
     progress("Sealing the bundle")
     seal(
@@ -106,18 +133,98 @@ def run(
             base_revision=base_revision,
             template=template,
             template_digest=template.digest,
-            dataset_digest=_digest(dataset, (TRAIN, EVAL)),
+            dataset_digest=_digest(dataset if adapter else None, (TRAIN, EVAL)),
             adapter_digest=_digest(adapter, (ADAPTER_CONFIG, ADAPTER_WEIGHTS)),
             llama_cpp=llama_version(),
-            licences=licences,
+            licences=inputs.licences,
             models=models,
+            evidence=evidence if inputs.passages else None,
         ),
     )
     return StageResult(
         came_in=f"{base_model} and its adapter" if adapter else base_model,
         went_out="; ".join(f"{model.file}, {model.bytes / 1e6:,.0f} MB" for model in models),
-        notes=tuple(clock.notes),
+        notes=(*clock.notes, *lines(evidence), *filter(None, [why])),
     )
+
+
+def _read(
+    settings: ConvertSettings,
+    name: str,
+    base_model: str,
+    base: Path,
+    adapter: Path | None,
+    template: PromptTemplate,
+    dataset: Path | None,
+) -> _Inputs:
+    """Everything that is read, and what the bundle is proven on: drawn from the held-out records, where there are any.
+
+    Raises:
+        DatasetError: the dataset is incomplete or damaged.
+        ConvertError: none of its records can be used, so nothing could be proven.
+    """
+    if dataset and not (dataset / SYMBOLS).is_file():
+        raise DatasetError(f"{dataset / SYMBOLS}: missing from the dataset; run `boffin curate` to make it anew")
+    records = list(read_records(dataset / TRAIN)) if dataset else []
+    held_out = list(read_records(dataset / EVAL)) if dataset else []
+    documented = [*records, *held_out] if adapter else []
+    licences = library_licences(documented) | {"base": base_licence(base)}
+    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    passages = draw(held_out or records, settings.held_out_records, template, tokenizer) if adapter else []
+    if adapter and dataset and not passages:
+        raise ConvertError(
+            f"{dataset / EVAL}: no record fits into {LONGEST} tokens, so the bundle can't be proven; add shorter ones"
+        )
+    return _Inputs(
+        settings, name, base_model, base, adapter, template, tokenizer, records, held_out, passages, licences
+    )
+
+
+def _convert(inputs: _Inputs, work: Path, clock: _Clock, progress: Progress) -> Candidate:
+    """The unquantised GGUF file, with or without the adapter merged in."""
+    folder, dtype = work / "model", inputs.settings.merge_dtype
+    folder.mkdir()
+    if inputs.adapter:
+        progress(f"Merging the adapter into {inputs.base_model} ({dtype})")
+        merge(inputs.base, inputs.adapter, folder, dtype)
+        clock.note("adapter merged")
+    dress(folder, inputs.base, inputs.template, inputs.licences["base"])
+    path = work / "model.gguf"
+    convert_to_gguf(folder, path, dtype, inputs.name, inputs.base_model, progress)
+    clock.note("converted")
+    return Candidate(OUTTYPES[dtype].upper(), path)
+
+
+def _prove(inputs: _Inputs, unquantised: Candidate, clock: _Clock, progress: Progress) -> Proof | None:
+    """Prove tokens, and weights where there is something to prove them on, before anything is made of the file."""
+    prove([unquantised.path], inputs.base, inputs.template, inputs.held_out, progress)
+    if not inputs.passages:
+        return None
+    proof = prove_fidelity(unquantised.path, inputs.base, inputs.adapter, inputs.passages, inputs.tokenizer, progress)
+    clock.note("proven to be the trained model")
+    return proof
+
+
+def _measure(
+    inputs: _Inputs,
+    unquantised: Candidate,
+    candidates: Sequence[Candidate],
+    proof: Proof | None,
+    out: Path,
+    clock: _Clock,
+    progress: Progress,
+) -> tuple[Evidence, str, str]:
+    """Measure the candidates and draw the picture; what was found, which one is to be served, and why."""
+    passages = inputs.passages[: inputs.settings.measured_records]
+    if not passages:
+        return Evidence(proof=proof), candidates[0].quantisation, ""
+    rows = measure(unquantised, candidates, passages, proof.learned if proof else None, progress)
+    picked, why = pick(rows, inputs.settings.loss_rise)
+    stay = {picked, *kept_types(inputs.settings, [one.quantisation for one in candidates])}
+    marked = [row.model_copy(update={"kept": not row.reference and row.quantisation in stay}) for row in rows]
+    write_text(out / PICTURE, picture(rows, picked))
+    clock.note(f"measured on {len(passages)} records")
+    return Evidence(proof=proof, quantisations=marked), picked, why
 
 
 class _Clock:

@@ -44,6 +44,16 @@ class Vocabulary:
         text = llama_cpp.llama_model_chat_template(self._model, None)
         return text.decode("utf-8", errors="replace") if text else ""
 
+    @property
+    def bos(self) -> int:
+        """The token that begins a sequence; -1 if there is none."""
+        return int(llama_cpp.llama_vocab_bos(self._vocab))
+
+    @property
+    def eos(self) -> int:
+        """The token that ends a sequence; -1 if there is none."""
+        return int(llama_cpp.llama_vocab_eos(self._vocab))
+
     def tokens(self, text: str) -> list[int]:
         """Token ids of a rendered prompt: special tokens are recognised, none is added."""
         data = text.encode()

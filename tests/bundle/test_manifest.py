@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from bundle.errors import BundleError
-from bundle.manifest import CARD, MANIFEST, MAX_MANIFEST, SIGNATURE, load_manifest, seal, verify
+from bundle.evidence import Evidence, FreeRun
+from bundle.manifest import CARD, MANIFEST, MAX_MANIFEST, PICTURE, SIGNATURE, Manifest, load_manifest, seal, verify
 
 from ..conftest import seal_bundle, write_gguf
 
@@ -48,6 +49,30 @@ def test_what_may_lie_beside_the_files_is_passed_over(bundle: Path) -> None:
     verify(bundle)
     sealed = seal(bundle, load_manifest(bundle))
     assert set(sealed.files) == set(FILES)
+
+
+def test_a_manifest_without_evidence_is_read(bundle: Path) -> None:
+    path = bundle / MANIFEST
+    values = json.loads(path.read_text())
+    del values["evidence"]  # as Boffin wrote it before it measured
+    path.write_text(json.dumps(values))
+    assert load_manifest(bundle).evidence is None
+
+
+def test_what_was_measured_changes_no_answer(bundle: Path) -> None:
+    manifest = load_manifest(bundle)
+    run = FreeRun(answers=4, tokens=256, ended=4, looped=0)
+    again = manifest.model_copy(
+        update={
+            "evidence": Evidence(free_run=run),
+            "files": {**manifest.files, PICTURE: "0" * 64},
+            "sizes": {**manifest.sizes, PICTURE: 7},
+        }
+    )
+    other = manifest.model_copy(update={"files": {**manifest.files, "pocket-Q8_0.gguf": "0" * 64}})
+    assert again.digest != manifest.digest
+    assert again.served_digest == manifest.served_digest != other.served_digest
+    assert Manifest.model_validate_json(again.model_dump_json()) == again
 
 
 def test_a_missing_quantisation_names_those_that_are_there(bundle: Path) -> None:

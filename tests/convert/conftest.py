@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import gguf
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import LlamaForCausalLM
+from transformers import AutoTokenizer, LlamaForCausalLM
 
 from bundle.manifest import MANIFEST
 from bundle.records import Provenance, Record, write_records
-from bundle.stage import StageResult
+from bundle.stage import StageResult, silent
 from bundle.template import PromptTemplate
+from convert.checkpoint import dress
+from convert.gguf import convert_to_gguf
+from convert.merge import merge
+from convert.passages import Passage, draw
 from convert.settings import ConvertSettings
 from convert.stage import run
 from trainer.base import base_template
@@ -88,3 +95,93 @@ def made(
     settings = ConvertSettings(quantisations=("q8_0", "F16", "Q4_0", "Q8_0"))
     result = run(settings, "tiny", "org/tiny", "abc", base, adapter, template, dataset, out, watch)
     return Made(out, result, seen)
+
+
+ANSWERS = {
+    "How do I sort?": "Use `sorted(x)`.",
+    "How do I sum?": "Use `sum(x)`.",
+    "How do I count?": "Call `len(x)`.",
+    "How do I reverse?": "Use `reversed(x)`.",
+}
+"""What the tiny model is really trained on."""
+
+
+@dataclass
+class Trained:
+    """A tiny model that learned a few answers by heart, as the stage gets it, and its unquantised GGUF file."""
+
+    base: Path
+    adapter: Path
+    template: PromptTemplate
+    tokenizer: Any
+    passages: list[Passage]
+    dataset: Path
+    file: Path
+    """The base with its adapter merged in."""
+    base_file: Path
+    """The base alone."""
+
+
+@pytest.fixture(scope="session")
+def trained(
+    make_base: Callable[..., Path], template: PromptTemplate, tmp_path_factory: pytest.TempPathFactory
+) -> Trained:
+    folder, base = tmp_path_factory.mktemp("trained"), make_base()
+    model = LlamaForCausalLM.from_pretrained(base)
+    torch.manual_seed(3)
+    with torch.no_grad():  # the end of turn is the padding token too, and begins with zeros: it could never be likely
+        model.get_input_embeddings().weight[2].normal_(std=0.3)
+    model.save_pretrained(base)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    records = [record(question, answer) for question, answer in ANSWERS.items()]
+    passages = draw(records, len(records), template, tokenizer)
+    (folder / "dataset").mkdir()
+    write_records(folder / "dataset" / "train.jsonl", records)
+    write_records(folder / "dataset" / "eval.jsonl", records)
+    (folder / "dataset" / "symbols.json").write_text('{"packages": {}}')
+    _train(base, passages, folder / "adapter")
+    files = []
+    for name, adapter in (("merged", folder / "adapter"), ("base", None)):
+        (folder / name).mkdir()
+        if adapter:
+            merge(base, adapter, folder / name, "float16")
+        dress(folder / name, base, template, "apache-2.0")
+        files.append(folder / f"{name}.gguf")
+        convert_to_gguf(folder / name, files[-1], "float16", "tiny", "org/tiny", silent)
+    return Trained(base, folder / "adapter", template, tokenizer, passages, folder / "dataset", *files)
+
+
+def _train(base: Path, passages: list[Passage], out: Path) -> None:
+    torch.manual_seed(3)
+    model = get_peft_model(
+        LlamaForCausalLM.from_pretrained(base), LoraConfig(r=16, lora_alpha=32, target_modules="all-linear")
+    )
+    optimiser = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad], lr=1e-2, weight_decay=0)
+    for _ in range(100):
+        worst = 0.0
+        for passage in passages:
+            kept = len(passage.targets) + 1
+            logits = model(input_ids=torch.tensor([passage.tokens]), logits_to_keep=kept).logits[0, :-1]
+            loss = torch.nn.functional.cross_entropy(logits, torch.tensor(passage.targets), reduction="none")
+            loss.mean().backward()
+            worst = max(worst, float(loss.detach().max()))
+        if worst < 0.5:
+            break
+        optimiser.step()
+        optimiser.zero_grad()
+    model.save_pretrained(out)
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a copy of a GGUF file and changes it in place."""
+
+    def plant(file: Path, change: Callable[[gguf.GGUFReader], object]) -> Path:
+        copy = tmp_path / "planted.gguf"
+        shutil.copyfile(file, copy)
+        reader = gguf.GGUFReader(copy, "r+")
+        change(reader)
+        reader.data.flush()
+        return copy
+
+    return plant

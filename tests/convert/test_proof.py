@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import gguf
 import pytest
 
 from bundle.errors import ConvertError
@@ -71,6 +72,54 @@ def test_an_end_that_llama_cpp_does_not_know_is_found(base: Path, made: Made, mo
     monkeypatch.setattr("convert.vocabulary.Vocabulary.chat_template", source)
     with pytest.raises(ConvertError, match="would not stop at 'STOP'"):
         prove([made.folder / "tiny-Q8_0.gguf"], base, PromptTemplate(source=source), [], silent)
+
+
+def _swap_in_the_file(reader: gguf.GGUFReader) -> None:
+    """Two words of one length change their ids."""
+    tokens = reader.fields["tokenizer.ggml.tokens"]
+    one, other = (tokens.parts[tokens.data[token]] for token in _ids(tokens, "Ġzebra", "Ġtiger"))
+    kept = one.copy()
+    one[:], other[:] = other.copy(), kept
+
+
+def _ids(tokens: gguf.ReaderField, *texts: str) -> list[int]:
+    every = tokens.contents()
+    return [every.index(text) for text in texts]
+
+
+def test_one_wrong_token_id_in_the_file_is_found(
+    made: Made, base: Path, template: PromptTemplate, planted: Callable[..., Path]
+) -> None:
+    file = planted(made.folder / "tiny-Q8_0.gguf", _swap_in_the_file)
+    with pytest.raises(ConvertError, match=r"token \d+ of .*zebra.* is \[\d+\] where the model was trained"):
+        prove([file], base, template, [record("A zebra?", "No.")], silent)
+
+
+def _change_the_template(reader: gguf.GGUFReader) -> None:
+    text = reader.fields["tokenizer.chat_template"].parts[-1]
+    text[text.tobytes().index(b"assistant")] = ord("A")
+
+
+def test_a_changed_template_in_the_file_is_found(
+    made: Made, base: Path, template: PromptTemplate, planted: Callable[..., Path]
+) -> None:
+    file = planted(made.folder / "tiny-Q8_0.gguf", _change_the_template)
+    with pytest.raises(ConvertError, match=r"prompt template is not the trained one \(from character \d+\)"):
+        prove([file], base, template, [], silent)
+
+
+@pytest.mark.parametrize(
+    ("key", "says"), [("eos_token_id", "token 5 ends a sequence"), ("bos_token_id", "token 5 begins a sequence")]
+)
+def test_another_token_for_beginning_or_end_is_found(
+    made: Made, base: Path, template: PromptTemplate, planted: Callable[..., Path], key: str, says: str
+) -> None:
+    def change(reader: gguf.GGUFReader) -> None:
+        reader.fields[f"tokenizer.ggml.{key}"].parts[-1][0] = 5
+
+    with pytest.raises(ConvertError, match=says) as caught:
+        prove([planted(made.folder / "tiny-Q8_0.gguf", change)], base, template, [], silent)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_truncated_file_is_one_line(made: Made, base: Path, template: PromptTemplate, tmp_path: Path) -> None:

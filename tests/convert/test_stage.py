@@ -66,8 +66,9 @@ def test_the_bundle_is_the_trained_model_and_not_its_base(
 
 def test_the_manifest_tells_what_is_in_the_bundle(made: Made, template: PromptTemplate, dataset: Path) -> None:
     manifest = verify(made.folder)
-    assert [model.quantisation for model in manifest.models] == ["Q8_0", "F16", "Q4_0"]
-    assert set(manifest.files) == {"tiny-Q8_0.gguf", "tiny-F16.gguf", "tiny-Q4_0.gguf", "symbols.json"}
+    assert {model.quantisation for model in manifest.models} == {"Q8_0", "F16", "Q4_0"}
+    ggufs = {f"tiny-{model.quantisation}.gguf" for model in manifest.models}
+    assert set(manifest.files) == {*ggufs, "imatrix.gguf", "quantisations.svg", "symbols.json"}
     assert sorted(file.name for file in made.folder.iterdir()) == sorted([*manifest.files, MANIFEST])
     assert manifest.template == template
     assert manifest.licences == {"base": "apache-2.0", "numpy": "BSD-3-Clause", "requests": "Apache-2.0"}

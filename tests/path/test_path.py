@@ -35,6 +35,9 @@ recipe = "tiny.toml"
 
 [convert]
 quantisations = ["F16"]
+held_out_records = 4
+measured_records = 1
+free_answers = 1
 
 [evaluation]
 questions = 2
