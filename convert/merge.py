@@ -101,10 +101,7 @@ def _plan(weights: Weights, adapter: Adapter) -> tuple[dict[str, _Output], bool]
         _fits(adapter, PREFIX + parameter, value.shape, outputs[name].source.shape)
         outputs[name] = replace(outputs[name], value=value)
     places = {change.module: place(f"{change.module}.weight", change.key) for change in adapter.changes.values()}
-    transposed = adapter.fan_in_fan_out or any(
-        is_transposed(change, outputs[places[module]].source.shape, False) and not change.embedding
-        for module, change in adapter.changes.items()
-    )
+    transposed = _stores_transposed(adapter, {module: outputs[name] for module, name in places.items() if name != head})
     for module, change in adapter.changes.items():
         name = places[module]
         shape = outputs[name].source.shape
@@ -118,6 +115,18 @@ def _plan(weights: Weights, adapter: Adapter) -> tuple[dict[str, _Output], bool]
             outputs[bias] = replace(outputs[bias], added=change.bias * change.scale)
     _check_every_layer(weights, adapter, places)
     return outputs, _untie(outputs, embeddings, head, adapter)
+
+
+def _stores_transposed(adapter: Adapter, outputs: dict[str, _Output]) -> bool:
+    """Whether weights are stored as [inputs, outputs]: told by one that isn't square, else by the configuration.
+
+    PEFT turns the configuration's flag over when it meets a layer of the other kind, so it tells little.
+    """
+    for module, output in outputs.items():
+        change = adapter.changes[module]
+        if not change.embedding and change.a.shape[1] != change.b.shape[0]:
+            return bool(is_transposed(change, output.source.shape, False))
+    return adapter.fan_in_fan_out
 
 
 def _untie(outputs: dict[str, _Output], embeddings: Stored | None, head: str, adapter: Adapter) -> bool:
@@ -194,7 +203,8 @@ def _chunks(output: _Output) -> Iterator[slice]:
 
 
 def _merged(output: _Output, rows: slice) -> Tensor:
-    values = output.source.rows(rows) if output.value is None else output.value[rows]
+    whole = output.value
+    values = output.source.rows(rows) if whole is None else whole[rows] if whole.ndim else whole
     if output.change is not None:
         values = add(values.to(torch.float32, copy=True), output.change, rows, output.transposed)
     if output.added is not None:

@@ -16,3 +16,5 @@ class ConvertSettings(SettingsPart):
     """Number format in which the adapter is merged and the unquantised GGUF is written."""
     quantisations: tuple[str, ...] = Field(default=("Q8_0",), min_length=1)
     """llama.cpp's names of the types to write, e.g. `Q4_K_M`; the first is served unless another is asked for."""
+    also: tuple[Literal["safetensors", "lora", "ollama"], ...] = ()
+    """Also in the bundle: `safetensors` (for vLLM and others), `lora` (the adapter as GGUF), `ollama` (a Modelfile)."""

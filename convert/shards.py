@@ -98,5 +98,5 @@ def _write(path: Path, entries: Sequence[Entry], parts: Iterator[Tensor]) -> Non
             left = entry.bytes
             while left:
                 part = next(parts).contiguous().view(-1).view(torch.uint8)
-                file.write(memoryview(part.numpy()))
+                file.write(part.numpy().data)
                 left -= part.numel()

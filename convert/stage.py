@@ -22,11 +22,14 @@ from bundle.manifest import SYMBOLS, Manifest, ModelFile, seal
 from bundle.records import EVAL, TRAIN, read_records
 from bundle.stage import Progress, StageResult
 from bundle.template import PromptTemplate
+from convert.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from convert.checkpoint import dress
+from convert.extras import check_extras, write_extras
 from convert.gguf import OUTTYPES, convert_to_gguf
 from convert.licences import base_licence, library_licences
 from convert.llama_source import converter_script, llama_version
-from convert.merge import ADAPTER_CONFIG, ADAPTER_WEIGHTS, merge
+from convert.merge import merge
+from convert.metadata import metadata
 from convert.proof import prove
 from convert.quantise import known_types, quantise
 from convert.settings import ConvertSettings
@@ -61,12 +64,15 @@ def run(
         raise ConvertError(f"{name!r}: not a name for files; use letters, digits, dots and dashes")
     types = known_types(settings.quantisations)
     converter_script()
+    check_extras(settings.also, adapter, template)
     _check_room(base, settings, adapter is not None, len(types), out)
     if dataset and not (dataset / SYMBOLS).is_file():
         raise DatasetError(f"{dataset / SYMBOLS}: missing from the dataset; run `boffin curate` to make it anew")
     records = list(read_records(dataset / TRAIN)) if dataset else []
     held_out = list(read_records(dataset / EVAL)) if dataset else []
     licences = library_licences([*records, *held_out]) | {"base": base_licence(base)}
+    dataset_digest = _digest(dataset, (TRAIN, EVAL))
+    adapter_digest = _digest(adapter, (ADAPTER_CONFIG, ADAPTER_WEIGHTS))
 
     clock = _Clock()
     models = []
@@ -77,10 +83,13 @@ def run(
         folder.mkdir()
         if adapter:
             progress(f"Merging the adapter into {base_model} ({settings.merge_dtype})")
-            merge(base, adapter, folder, settings.merge_dtype)
+            merge(base, adapter, folder, settings.merge_dtype, progress)
             clock.note("adapter merged")
         dress(folder, base, template, licences["base"])
-        convert_to_gguf(folder, unquantised, settings.merge_dtype, name, base_model, progress)
+        about = metadata(
+            name, base_model, base_revision, dataset_digest, adapter_digest, settings.merge_dtype, llama_version()
+        )
+        convert_to_gguf(folder, unquantised, settings.merge_dtype, name, base_model, progress, about)
         clock.note("converted")
         for file_type in types:
             path = out / f"{name}-{file_type}.gguf"
@@ -91,6 +100,8 @@ def run(
                 quantise(unquantised, path, file_type, os.cpu_count() or 1)
             models.append(ModelFile(file=path.name, quantisation=file_type, bytes=path.stat().st_size))
             clock.note(f"{path.name} written")
+        first = out / models[0].file
+        write_extras(settings.also, folder, base, adapter, template, first, name, settings.merge_dtype, progress)
     finally:
         shutil.rmtree(work)
     prove([out / model.file for model in models], base, template, held_out, progress)
@@ -106,8 +117,8 @@ def run(
             base_revision=base_revision,
             template=template,
             template_digest=template.digest,
-            dataset_digest=_digest(dataset, (TRAIN, EVAL)),
-            adapter_digest=_digest(adapter, (ADAPTER_CONFIG, ADAPTER_WEIGHTS)),
+            dataset_digest=dataset_digest,
+            adapter_digest=adapter_digest,
             llama_cpp=llama_version(),
             licences=licences,
             models=models,

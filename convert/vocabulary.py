@@ -44,6 +44,11 @@ class Vocabulary:
         text = llama_cpp.llama_model_chat_template(self._model, None)
         return text.decode("utf-8", errors="replace") if text else ""
 
+    @property
+    def adds_start(self) -> bool:
+        """Whether llama.cpp puts the BOS token before a text of its own accord."""
+        return bool(llama_cpp.llama_vocab_get_add_bos(self._vocab))
+
     def tokens(self, text: str) -> list[int]:
         """Token ids of a rendered prompt: special tokens are recognised, none is added."""
         data = text.encode()

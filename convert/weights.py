@@ -48,6 +48,8 @@ class Weights:
         self._loaded_as: dict[str, tuple[str, bool]] | None = None
         try:
             config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+            if not isinstance(config, dict):
+                raise ValueError("config.json is no table")
             files = _files(base)
             self.tensors = {stored.name: stored for file in files for stored in self._read(file)}
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
