@@ -217,8 +217,8 @@ STAGES = {
             _ADAPTER_FILES,
             _discard_checkpoints,
         ),
-        Stage("convert-base", BASE_BUNDLE, 1, (BASE,), _base_bundle_depends, _run_base_bundle, _of_files(MANIFEST)),
-        Stage("convert", BUNDLE, 1, (BASE, DATASET, ADAPTER), _convert_depends, _run_convert, _of_files(MANIFEST)),
+        Stage("convert-base", BASE_BUNDLE, 2, (BASE,), _base_bundle_depends, _run_base_bundle, _of_files(MANIFEST)),
+        Stage("convert", BUNDLE, 2, (BASE, DATASET, ADAPTER), _convert_depends, _run_convert, _of_files(MANIFEST)),
         Stage(
             "evaluate",
             REPORT,

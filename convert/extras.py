@@ -71,7 +71,7 @@ def write_extras(
     if SAFETENSORS in also:
         progress("Keeping the merged safetensors")
         model.rename(out / SAFETENSORS)
-        for file in (out / SAFETENSORS).iterdir():
+        for file in sorted((out / SAFETENSORS).iterdir()):
             if file.is_symlink():
                 source = file.resolve()
                 file.unlink()
