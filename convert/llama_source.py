@@ -13,6 +13,7 @@ from pathlib import Path
 from bundle.errors import ConvertError
 
 SCRIPT = "convert_hf_to_gguf.py"
+LORA_SCRIPT = "convert_lora_to_gguf.py"
 
 
 def llama_version() -> str:
@@ -33,8 +34,21 @@ def converter_script() -> Path:
     Raises:
         ConvertError: the converter of the installed revision is missing.
     """
+    return _script(SCRIPT)
+
+
+def lora_script() -> Path:
+    """The path of `convert_lora_to_gguf.py`, of the same revision.
+
+    Raises:
+        ConvertError: it is missing.
+    """
+    return _script(LORA_SCRIPT)
+
+
+def _script(name: str) -> Path:
     version = llama_version()
-    script = Path(sys.prefix) / "share" / "boffin" / f"llama.cpp-{version}" / SCRIPT
+    script = Path(sys.prefix) / "share" / "boffin" / f"llama.cpp-{version}" / name
     if not script.is_file():
         raise ConvertError(f"{script}: llama.cpp's converter of revision {version} is missing; run `make setup`")
     return script

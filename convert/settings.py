@@ -30,3 +30,5 @@ class ConvertSettings(SettingsPart):
     """Types of fewer bits than this are quantised with an importance matrix of the training records; 0 for none."""
     importance_tokens: int = Field(default=32768, ge=512)
     """Tokens of training records that the importance matrix is computed on."""
+    also: tuple[Literal["safetensors", "lora", "ollama"], ...] = ()
+    """Also in the bundle: `safetensors` (for vLLM and others), `lora` (the adapter as GGUF), `ollama` (a Modelfile)."""

@@ -26,15 +26,18 @@ from bundle.manifest import PICTURE, SYMBOLS, Manifest, ModelFile, seal
 from bundle.records import EVAL, TRAIN, Record, read_records
 from bundle.stage import Progress, StageResult
 from bundle.template import PromptTemplate
+from convert.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from convert.candidates import Candidate, kept_types, make_candidates
 from convert.checkpoint import dress
+from convert.extras import check_extras, write_extras
 from convert.fidelity import prove_fidelity
 from convert.freerun import run_freely
 from convert.gguf import OUTTYPES, convert_to_gguf
 from convert.licences import base_licence, library_licences
 from convert.llama_source import converter_script, llama_version
 from convert.measure import measure, pick
-from convert.merge import ADAPTER_CONFIG, ADAPTER_WEIGHTS, merge
+from convert.merge import merge
+from convert.metadata import metadata
 from convert.passages import LONGEST, Passage, draw, drawn
 from convert.picture import picture
 from convert.proof import prove
@@ -42,7 +45,7 @@ from convert.quantise import known_types
 from convert.settings import ConvertSettings
 from convert.table import lines
 
-_WORK = ".work"
+_WORK, _FOLDER = ".work", "model"
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 _MARGIN = 1.1
 
@@ -54,6 +57,7 @@ class _Inputs:
     settings: ConvertSettings
     name: str
     base_model: str
+    base_revision: str
     base: Path
     adapter: Path | None
     template: PromptTemplate
@@ -64,6 +68,9 @@ class _Inputs:
     passages: Sequence[Passage]
     """What it is proven and measured on; nothing without an adapter or a dataset."""
     licences: dict[str, str]
+    dataset_digest: str
+    """Of what the adapter was trained on; empty for the base's own bundle."""
+    adapter_digest: str
 
 
 def run(
@@ -95,8 +102,9 @@ def run(
     types = known_types(settings.quantisations)
     kept = kept_types(settings, types) if adapter else types
     converter_script()
+    check_extras(settings.also, adapter, template)
     _check_room(base, settings, adapter is not None, len(types), out)
-    inputs = _read(settings, name, base_model, base, adapter, template, dataset)
+    inputs = _read(settings, name, base_model, base_revision, base, adapter, template, dataset)
 
     clock = _Clock()
     work = out / _WORK
@@ -108,6 +116,10 @@ def run(
         candidates = make_candidates(settings, unquantised, types, training, name, out, progress)
         clock.note(f"{len(types)} quantisations made")
         evidence, picked, why = _measure(inputs, unquantised, candidates, proof, out, clock, progress)
+        served = next(one.path for one in candidates if one.quantisation == picked)
+        write_extras(
+            settings.also, work / _FOLDER, base, adapter, template, served, name, settings.merge_dtype, progress
+        )
     finally:
         shutil.rmtree(work)
     left = [one for one in candidates if one.quantisation in {picked, *kept}]
@@ -133,8 +145,8 @@ def run(
             base_revision=base_revision,
             template=template,
             template_digest=template.digest,
-            dataset_digest=_digest(dataset if adapter else None, (TRAIN, EVAL)),
-            adapter_digest=_digest(adapter, (ADAPTER_CONFIG, ADAPTER_WEIGHTS)),
+            dataset_digest=inputs.dataset_digest,
+            adapter_digest=inputs.adapter_digest,
             llama_cpp=llama_version(),
             licences=inputs.licences,
             models=models,
@@ -152,6 +164,7 @@ def _read(
     settings: ConvertSettings,
     name: str,
     base_model: str,
+    base_revision: str,
     base: Path,
     adapter: Path | None,
     template: PromptTemplate,
@@ -176,21 +189,43 @@ def _read(
             f"{dataset / EVAL}: no record fits into {LONGEST} tokens, so the bundle can't be proven; add shorter ones"
         )
     return _Inputs(
-        settings, name, base_model, base, adapter, template, tokenizer, records, held_out, passages, licences
+        settings=settings,
+        name=name,
+        base_model=base_model,
+        base_revision=base_revision,
+        base=base,
+        adapter=adapter,
+        template=template,
+        tokenizer=tokenizer,
+        records=records,
+        held_out=held_out,
+        passages=passages,
+        licences=licences,
+        dataset_digest=_digest(dataset if adapter else None, (TRAIN, EVAL)),
+        adapter_digest=_digest(adapter, (ADAPTER_CONFIG, ADAPTER_WEIGHTS)),
     )
 
 
 def _convert(inputs: _Inputs, work: Path, clock: _Clock, progress: Progress) -> Candidate:
     """The unquantised GGUF file, with or without the adapter merged in."""
-    folder, dtype = work / "model", inputs.settings.merge_dtype
+    folder, dtype = work / _FOLDER, inputs.settings.merge_dtype
     folder.mkdir()
     if inputs.adapter:
         progress(f"Merging the adapter into {inputs.base_model} ({dtype})")
-        merge(inputs.base, inputs.adapter, folder, dtype)
+        merge(inputs.base, inputs.adapter, folder, dtype, progress)
         clock.note("adapter merged")
     dress(folder, inputs.base, inputs.template, inputs.licences["base"])
     path = work / "model.gguf"
-    convert_to_gguf(folder, path, dtype, inputs.name, inputs.base_model, progress)
+    about = metadata(
+        inputs.name,
+        inputs.base_model,
+        inputs.base_revision,
+        inputs.dataset_digest,
+        inputs.adapter_digest,
+        dtype,
+        llama_version(),
+    )
+    convert_to_gguf(folder, path, dtype, inputs.name, inputs.base_model, progress, about)
     clock.note("converted")
     return Candidate(OUTTYPES[dtype].upper(), path)
 

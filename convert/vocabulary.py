@@ -54,6 +54,10 @@ class Vocabulary:
         """The token that ends a sequence; -1 if there is none."""
         return int(llama_cpp.llama_vocab_eos(self._vocab))
 
+    def adds_start(self) -> bool:
+        """Whether llama.cpp puts the BOS token before a text of its own accord."""
+        return bool(llama_cpp.llama_vocab_get_add_bos(self._vocab))
+
     def tokens(self, text: str) -> list[int]:
         """Token ids of a rendered prompt: special tokens are recognised, none is added."""
         data = text.encode()

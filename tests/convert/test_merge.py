@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,13 @@ from convert.merge import merge
 
 from .conftest import save_adapter
 
+MERGE = """
+import sys
+from pathlib import Path
+from convert.merge import merge
+merge(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), "float16")
+print(sorted({"transformers", "peft", "accelerate"} & set(sys.modules)))
+"""
 PROMPT = torch.tensor([[1, 4093, 198, 3725, 42, 2]])
 
 
@@ -35,6 +44,11 @@ def test_merged_equals_unmerged(base: Path, tmp_path: Path, targets: list[str]) 
         merged = LlamaForCausalLM.from_pretrained(tmp_path / "merged")(PROMPT).logits
     torch.testing.assert_close(merged, unmerged, rtol=1e-3, atol=1e-3)
     assert (unmerged - untrained).abs().max() > 1
+
+
+def test_no_model_is_built(base: Path, adapter: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", MERGE, str(base), str(adapter), str(tmp_path / "merged")]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == "[]"
 
 
 def test_an_adapter_of_another_base_is_refused(make_base: Callable[..., Path], adapter: Path, tmp_path: Path) -> None:

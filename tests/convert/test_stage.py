@@ -85,6 +85,12 @@ def test_a_gguf_file_says_what_it_is(made: Made, template: PromptTemplate) -> No
     assert told["general.name"] == "tiny"
     assert told["general.license"] == "apache-2.0"
     assert told["general.base_model.0.name"] == "org/tiny"
+    assert told["general.base_model.0.organization"] == "org"
+    assert told["general.base_model.0.version"] == "abc"
+    manifest = load_manifest(made.folder)
+    assert told["general.version"] == manifest.adapter_digest[:12]
+    assert told["general.dataset.0.version"] == manifest.dataset_digest
+    assert "merged in float16" in told["general.description"] and manifest.llama_cpp in told["general.description"]
     assert told["tokenizer.chat_template"] == template.source
     assert told["tokenizer.ggml.eos_token_id"] == "2"
 
