@@ -10,7 +10,7 @@ import typer
 
 from boffin.base import find_base, hub_reference
 from boffin.project import Project, open_project
-from boffin.stages import ADAPTER, BASE, DATASET, STAGES
+from boffin.stages import BASE, DATASET, STAGES, tuned
 from bundle.records import EVAL, TRAIN, read_records
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ def push_adapter(folder: Path, assignments: Sequence[str], repository: str, *, p
     project = open_project(folder, assignments)
     origin = _origin(project)
     address = push(
-        project.workspace.path(ADAPTER).resolve(), repository or project.settings.project.name, origin, private=private
+        project.workspace.path(tuned(project)).resolve(),
+        repository or project.settings.project.name,
+        origin,
+        private=private,
     )
     typer.echo(f"Pushed to {address}")
 
@@ -43,7 +46,7 @@ def _origin(project: Project) -> Origin:
     base = project.workspace.path(BASE).resolve() if STAGES[BASE].applies(project) else source.path
     dataset = project.workspace.path(DATASET)
     records = list(read_records(dataset / TRAIN))
-    stamp = project.workspace.stamp(ADAPTER)
+    stamp = project.workspace.stamp(tuned(project))
     return Origin(
         name=settings.name,
         base=settings.base if settings.base.startswith("package:") else Path(settings.base).name,
