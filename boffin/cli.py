@@ -77,17 +77,25 @@ def train(
     folder: Folder = HERE,
     assignments: Assignments = None,
     force: Force = False,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            "--recipe", help="This recipe for this run; one that ends in -dpo learns preferences.", metavar="NAME"
+        ),
+    ] = "",
     push: Annotated[bool, typer.Option("--push", help="Then upload the adapter to the model hub, privately.")] = False,
     public: Annotated[bool, typer.Option("--public", help="With --push: make a new repository public.")] = False,
 ) -> None:
     """Fine-tune the base model on the dataset."""
     if (repository or public) and not push:
         raise typer.BadParameter("REPO and --public belong to --push")
-    _run(folder, assignments, ["base", "adapter"], "train" if force else "")
+    from boffin.training import run_training
+
+    chosen = run_training(folder, assignments or [], recipe, force=force)
     if push:
         from boffin.push import push_adapter
 
-        push_adapter(folder, assignments or [], repository, private=not public)
+        push_adapter(folder, chosen, repository, private=not public)
 
 
 @app.command()
@@ -109,7 +117,7 @@ def build(
     force: Annotated[str, typer.Option("--force", help="Start again from this stage.", metavar="STAGE")] = "",
 ) -> None:
     """Run every stage that is out of date, in order."""
-    _run(folder, assignments, ["base", "dataset", "adapter", "base-bundle", "bundle", "report"], force)
+    _run(folder, assignments, ["base", "dataset", "adapter", "preferred", "base-bundle", "bundle", "report"], force)
 
 
 @app.command()

@@ -11,7 +11,7 @@ import typer
 
 from boffin.base import find_base, hub_reference
 from boffin.project import Project, open_project
-from boffin.stages import ADAPTER, BASE, DATASET, STAGES
+from boffin.stages import BASE, DATASET, STAGES, tuned
 from boffin.upload import upload
 from bundle.records import EVAL, TRAIN, read_records
 
@@ -28,7 +28,7 @@ def push_adapter(folder: Path, assignments: Sequence[str], repository: str, *, p
     from trainer.card import prepare
 
     project = open_project(folder, assignments)
-    adapter, name = project.workspace.path(ADAPTER).resolve(), project.settings.project.name
+    adapter, name = project.workspace.path(tuned(project)).resolve(), project.settings.project.name
     origin = _origin(project)
     with TemporaryDirectory() as scratch:
         address = upload(
@@ -51,7 +51,7 @@ def _origin(project: Project) -> Origin:
     base = project.workspace.path(BASE).resolve() if STAGES[BASE].applies(project) else source.path
     dataset = project.workspace.path(DATASET)
     records = list(read_records(dataset / TRAIN))
-    stamp = project.workspace.stamp(ADAPTER)
+    stamp = project.workspace.stamp(tuned(project))
     return Origin(
         name=settings.name,
         base=settings.base if settings.base.startswith("package:") else Path(settings.base).name,

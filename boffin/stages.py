@@ -15,12 +15,13 @@ from typing import Any
 from boffin.base import base_digest, find_base
 from boffin.project import Project
 from bundle.digests import digest_file, digest_files, digest_value
-from bundle.errors import BaseModelError
+from bundle.errors import BaseModelError, DatasetError
 from bundle.manifest import SYMBOLS, load_manifest
 from bundle.records import EVAL, TRAIN
 from bundle.stage import Progress, StageResult
 
-BASE, DATASET, ADAPTER, BASE_BUNDLE, BUNDLE, REPORT = "base", "dataset", "adapter", "base-bundle", "bundle", "report"
+BASE, DATASET, ADAPTER, PREFERRED = "base", "dataset", "adapter", "preferred"
+BASE_BUNDLE, BUNDLE, REPORT = "base-bundle", "bundle", "report"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Stage:
 
     def applies(self, project: Project) -> bool:
         """Whether the project needs this stage: a base that is a Hugging Face folder already needs no unpacking."""
+        if self.artefact == PREFERRED:
+            return bool(project.settings.trainer.preferences)
         return self.artefact != BASE or project.settings.project.base.startswith("package:") or _is_gguf(project)
 
 
@@ -138,6 +141,51 @@ def _discard_checkpoints(project: Project) -> None:
     shutil.rmtree(_checkpoints(project), ignore_errors=True)
 
 
+def tuned(project: Project) -> str:
+    """The artefact with the adapter that the project ships: the one bent to preferences, where it has any."""
+    return PREFERRED if STAGES[PREFERRED].applies(project) else ADAPTER
+
+
+def _preferences(project: Project) -> Path:
+    return project.folder / Path(project.settings.trainer.preferences).expanduser()
+
+
+def _preference_depends(project: Project) -> Any:
+    from trainer.preference_recipe import load_preference_recipe
+
+    recipe = load_preference_recipe(project.settings.trainer, project.folder)
+    file = _preferences(project)
+    if not file.is_file():
+        raise DatasetError(f"{file}: no such file; `trainer.preferences` names the file of people's votes")
+    return [recipe.model_dump(mode="json"), digest_file(file), _base_digest(project)]
+
+
+def _run_preference(project: Project, out: Path, progress: Progress) -> StageResult:
+    base, _ = _base_folder(project)
+    from trainer.preference_recipe import load_preference_recipe
+    from trainer.preference_stage import run
+
+    settings = project.settings.trainer
+    recipe = load_preference_recipe(settings, project.folder)
+    adapter, dataset = (project.workspace.path(name).resolve() for name in (ADAPTER, DATASET))
+    kept = _preference_checkpoints(project)
+    return run(recipe, base, adapter, dataset, _preferences(project), out, progress, kept, settings)
+
+
+def _preference_checkpoints(project: Project) -> Path:
+    stamps = [project.workspace.stamp(name) for name in (ADAPTER, DATASET)]
+    inputs = [
+        STAGES[PREFERRED].format,
+        _preference_depends(project),
+        *(stamp.content if stamp else "" for stamp in stamps),
+    ]
+    return project.workspace.path("checkpoints") / digest_value(inputs)[:16]
+
+
+def _discard_preference_checkpoints(project: Project) -> None:
+    shutil.rmtree(_preference_checkpoints(project), ignore_errors=True)
+
+
 def _convert_depends(project: Project) -> Any:
     settings = project.settings
     return [
@@ -160,7 +208,7 @@ def _llama_cpp_version() -> str:
 def _run_convert(project: Project, out: Path, progress: Progress) -> StageResult:
     from bundle.template import PromptTemplate
 
-    adapter = project.workspace.path(ADAPTER).resolve()
+    adapter = project.workspace.path(tuned(project)).resolve()
     template = PromptTemplate.model_validate_json((adapter / "template.json").read_bytes())
     return _convert(project, project.settings.project.name, adapter, template, out, progress)
 
@@ -221,8 +269,18 @@ STAGES = {
             _ADAPTER_FILES,
             _discard_checkpoints,
         ),
+        Stage(
+            "prefer",
+            PREFERRED,
+            1,
+            (BASE, DATASET, ADAPTER),
+            _preference_depends,
+            _run_preference,
+            _ADAPTER_FILES,
+            _discard_preference_checkpoints,
+        ),
         Stage("convert-base", BASE_BUNDLE, 2, (BASE, DATASET), _base_bundle_depends, _run_base_bundle, _served),
-        Stage("convert", BUNDLE, 2, (BASE, DATASET, ADAPTER), _convert_depends, _run_convert, _served),
+        Stage("convert", BUNDLE, 2, (BASE, DATASET, ADAPTER, PREFERRED), _convert_depends, _run_convert, _served),
         Stage(
             "evaluate",
             REPORT,

@@ -3,6 +3,7 @@
     workspace/base         the base model as a Hugging Face folder (only where it comes as a GGUF file)
     workspace/dataset      curation's result
     workspace/adapter      the trainer's result
+    workspace/preferred    preference training's result (only where `trainer.preferences` is set)
     workspace/base-bundle  the base model as a bundle, to compare with
     workspace/bundle       convert's result: the expert
     workspace/report       the evaluation's result

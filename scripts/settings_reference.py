@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -12,7 +12,8 @@ from pydantic_core import PydanticUndefined
 
 from boffin.settings import Settings
 from bundle.settings import parts_in
-from trainer.recipe import Recipe
+from trainer.preference_recipe import PreferenceRecipe
+from trainer.recipe import Recipe, RunRecipe
 
 HEAD = """# Settings
 
@@ -28,17 +29,28 @@ RECIPES = """
 `trainer.recipe` names a recipe that ships with Boffin, or a TOML file of your own with these keys. A file that begins
 with `inherits = "llama3-8b-qlora"`, say, has all the values of that recipe but for the ones that it gives itself.
 """
+PREFERENCES = """
+## Recipes for preferences
+
+`trainer.preference_recipe` names one that ships, or a file of your own that says `method = "dpo"`. It has the keys from
+`description` to `seed` above, where a record is a pair of answers, and these. One that inherits from a recipe for
+records takes over the model, the number formats, the batch, the length, the optimiser and gradient checkpointing alone.
+"""
 
 
 def reference() -> str:
     """The whole page, as Markdown."""
-    return HEAD + "".join(_section(Settings, "")) + RECIPES + "".join(_section(Recipe, ""))
+    recipes = RECIPES + "".join(_section(Recipe, ""))
+    preferences = PREFERENCES + "".join(_section(PreferenceRecipe, "", RunRecipe.model_fields))
+    return HEAD + "".join(_section(Settings, "")) + recipes + preferences
 
 
-def _section(model: type[BaseModel], path: str) -> Iterator[str]:
+def _section(model: type[BaseModel], path: str, without: Collection[str] = ()) -> Iterator[str]:
     rows = []
     inner: list[tuple[str, list[type[BaseModel]], FieldInfo]] = []
     for name, field in model.model_fields.items():
+        if name in without:
+            continue
         nested = parts_in(field.annotation)
         if nested:
             inner.append((f"{path}.{name}".lstrip("."), nested, field))

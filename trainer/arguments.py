@@ -12,10 +12,10 @@ import torch
 from trl import SFTConfig
 
 from trainer.budget import Budget
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, RunRecipe
 
 
-def make_budget(recipe: Recipe, records: int, processes: int = 1) -> Budget:
+def make_budget(recipe: RunRecipe, records: int, processes: int = 1) -> Budget:
     """Steps: the recipe's own bound, or as many as its epochs have, whichever comes first."""
     an_epoch = math.ceil(records / (recipe.batch_size * recipe.gradient_accumulation * processes))
     steps = max(1, math.ceil(an_epoch * recipe.epochs))

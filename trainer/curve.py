@@ -1,6 +1,6 @@
-"""The loss curve as an SVG picture that is readable on a light page and on a dark one.
+"""The curve of a run's loss or reward margin as an SVG picture that is readable on a light page and on a dark one.
 
-Drawn are the training loss of each logged step, faintly; the same smoothed; and the held-out loss as points. Knows
+Drawn are the training value of each logged step, faintly; the same smoothed; and the held-out one as points. Knows
 nothing about where the numbers come from.
 """
 
@@ -36,14 +36,16 @@ def smoothed(points: Sequence[Point], share: float = _SMOOTHED) -> list[Point]:
     return result
 
 
-def curve(losses: Sequence[Point], held_out: Sequence[Point]) -> str:
+def curve(training: Sequence[Point], held_out: Sequence[Point], what: str = "loss", unit: str = "nats a token") -> str:
     """The picture.
 
     Args:
-        losses: step and training loss, in nats a token, by rising step.
-        held_out: step and held-out loss, likewise.
+        training: step and value, in `unit`, by rising step.
+        held_out: the same of what is held out.
+        what: what the values are.
+        unit: their unit.
     """
-    every = [*losses, *held_out]
+    every = [*training, *held_out]
     most = max((x for x, _ in every), default=0) or 1
     low, high = min((y for _, y in every), default=0.0), max((y for _, y in every), default=1.0)
     y_ticks = list(_ticks(low, max(high, low + 0.01)))
@@ -66,8 +68,8 @@ def curve(losses: Sequence[Point], held_out: Sequence[Point]) -> str:
         x, _ = at(tick, low)
         drawn.append(_text(x, _HEIGHT - _BOTTOM + 20, f"{tick:,g}", "middle"))
     drawn.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, "optimiser steps", "middle"))
-    drawn.append(_text(8, 24, "loss, nats a token", "start"))
-    drawn += [line(losses, "raw"), line(smoothed(losses), "smooth"), line(held_out, "between")]
+    drawn.append(_text(8, 24, f"{what}, {unit}", "start"))
+    drawn += [line(training, "raw"), line(smoothed(training), "smooth"), line(held_out, "between")]
     for point in held_out:
         x, y = at(*point)
         drawn.append(f'<circle class="held-out" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{point[1]:g}</title></circle>')
@@ -78,18 +80,18 @@ def curve(losses: Sequence[Point], held_out: Sequence[Point]) -> str:
     body = "\n".join(drawn)
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" xmlns="http://www.w3.org/2000/svg">'
-        f"<title>{escape(_title(losses, held_out))}</title>\n{body}\n</svg>\n"
+        f"<title>{escape(_title(what, training, held_out))}</title>\n{body}\n</svg>\n"
     )
 
 
-def _title(losses: Sequence[Point], held_out: Sequence[Point]) -> str:
+def _title(what: str, training: Sequence[Point], held_out: Sequence[Point]) -> str:
     """What is to be seen, for those who can't."""
     parts = [
         f"{name} from {points[0][1]:.3f} to {points[-1][1]:.3f}"
-        for name, points in (("training loss", smoothed(losses)), ("held-out loss", held_out))
+        for name, points in ((f"training {what}", smoothed(training)), (f"held-out {what}", held_out))
         if points
     ]
-    return f"Loss over the optimiser steps: {', '.join(parts) or 'nothing was logged'}"
+    return f"{what.capitalize()} over the optimiser steps: {', '.join(parts) or 'nothing was logged'}"
 
 
 def _ticks(low: float, high: float) -> Iterator[float]:

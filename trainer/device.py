@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from bundle.errors import RecipeError
-from trainer.recipe import Recipe
+from trainer.recipe import RunRecipe
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -17,7 +17,7 @@ def device_name() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def base_dtype(recipe: Recipe, device: str) -> torch.dtype:
+def base_dtype(recipe: RunRecipe, device: str) -> torch.dtype:
     """The number format of the base model on a device."""
     if recipe.dtype != "auto":
         return _DTYPES[recipe.dtype]
@@ -28,7 +28,7 @@ def base_dtype(recipe: Recipe, device: str) -> torch.dtype:
     return torch.float32
 
 
-def check_device(recipe: Recipe, device: str) -> None:
+def check_device(recipe: RunRecipe, device: str) -> None:
     """Refuse a recipe that this device can't run.
 
     Raises:

@@ -67,7 +67,7 @@ def encode(records: Iterable[Record], template: PromptTemplate, tokenizer: Token
     """
     if not template.end_of_turn:
         raise RecipeError("the base model's prompt template has no end of turn; the model would never learn to stop")
-    encoder = _Encoder(template, tokenizer)
+    encoder = Encoder(template, tokenizer)
     examples = []
     too_long: Counter[str] = Counter()
     for line, record in enumerate(records, start=1):
@@ -79,10 +79,11 @@ def encode(records: Iterable[Record], template: PromptTemplate, tokenizer: Token
     return Encoded(examples, too_long.total(), too_long)
 
 
-class _Encoder:
+class Encoder:
     """Tokenises the two halves of a training text."""
 
     def __init__(self, template: PromptTemplate, tokenizer: Tokenizer) -> None:
+        """`template` has an end of turn."""
         self._template = template
         self._tokenizer = tokenizer
         self._control = {token.content: id_ for id_, token in tokenizer.added_tokens_decoder.items() if token.special}
@@ -91,6 +92,7 @@ class _Encoder:
         self._look_alike = re.compile("|".join(map(re.escape, texts)) if texts else r"(?!)")
 
     def prompt(self, question: str) -> list[int]:
+        """The ids of a question as it is served, up to where the answer begins."""
         clean = question.replace(_MARK, "")
         marked = self._look_alike.sub(lambda match: _MARK.join(match[0]), clean)
         text = self._template.render([{"role": "user", "content": marked}])
@@ -105,6 +107,7 @@ class _Encoder:
         return ids + self._plain(text[place:].replace(_MARK, ""))
 
     def answer(self, text: str) -> list[int]:
+        """The ids of an answer and of its end of turn."""
         end = self._template.end_of_turn
         if self._look_alike.search(text):
             return self._plain(text) + self._tokenizer.encode(end, add_special_tokens=False)

@@ -2,7 +2,8 @@
 
 Lines of a step have `step`, `loss` (nats a trained token), `learning_rate`, `gradient_norm` (before clipping), `tokens`
 (all until then), `tokens_per_second`, `seconds` and `seconds_left`; lines of an evaluation have `step`,
-`held_out_loss` and `seconds`. Knows nothing about what is trained.
+`held_out_loss` and `seconds`. In preference training both also have `reward_margin` and `reward_accuracy`, and the loss
+is that of a pair. Knows nothing about what is trained.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from trainer.budget import Budget
 
 LOG = "training.jsonl"
 EVENTS = "tensorboard"
+_REWARDS = {"rewards/margins": "reward_margin", "rewards/accuracies": "reward_accuracy"}
+"""TRL's names of what preference training measures beside the loss, and ours."""
 
 
 class TrainingLog(TrainerCallback):
@@ -50,6 +53,23 @@ class TrainingLog(TrainerCallback):
     def held_out(self) -> list[tuple[int, float]]:
         """Step and held-out loss of each evaluation."""
         return [(entry["step"], entry["held_out_loss"]) for entry in self.entries if "held_out_loss" in entry]
+
+    @property
+    def margins(self) -> list[tuple[int, float]]:
+        """Step and reward margin of each logged step of preference training."""
+        return self._margins("loss")
+
+    @property
+    def held_out_margins(self) -> list[tuple[int, float]]:
+        """Step and held-out reward margin of each evaluation."""
+        return self._margins("held_out_loss")
+
+    def _margins(self, beside: str) -> list[tuple[int, float]]:
+        return [
+            (entry["step"], entry["reward_margin"])
+            for entry in self.entries
+            if entry.keys() >= {beside, "reward_margin"}
+        ]
 
     def open(self) -> None:
         """Begin the files, or cut them back to the step that the run goes on from; for the main process alone."""
@@ -98,14 +118,16 @@ class TrainingLog(TrainerCallback):
     ) -> None:
         """Write one line."""
         if logs and "eval_loss" in logs:
-            self._held_out(state.global_step, float(logs["eval_loss"]))
+            self._held_out(state.global_step, logs)
         elif logs and "loss" in logs:
             self._step(state, logs)
 
-    def _held_out(self, step: int, loss: float) -> None:
+    def _held_out(self, step: int, logs: dict[str, float]) -> None:
         if step not in dict(self.held_out):
-            seconds = round(self._budget.elapsed, 2)
-            self._write({"step": step, "held_out_loss": round(loss, 5), "seconds": seconds})
+            entry = {"step": step, "held_out_loss": round(float(logs["eval_loss"]), 5), **_rewards(logs, "eval_")}
+            if step == 0:
+                entry.pop("reward_accuracy", None)  # nothing has been rewarded yet, so all pairs are ties
+            self._write(entry | {"seconds": round(self._budget.elapsed, 2)})
 
     def _step(self, state: TrainerState, logs: dict[str, float]) -> None:
         step, seconds, tokens = state.global_step, self._budget.elapsed, int(state.num_input_tokens_seen)
@@ -114,6 +136,7 @@ class TrainingLog(TrainerCallback):
             {
                 "step": step,
                 "loss": round(logs["loss"], 5),
+                **_rewards(logs),
                 "learning_rate": logs.get("learning_rate"),
                 "gradient_norm": round(norm, 5) if math.isfinite(norm) else None,
                 "tokens": tokens,
@@ -141,6 +164,10 @@ class TrainingLog(TrainerCallback):
                 if entry[name] is not None:
                     self._events.add_scalar(name, entry[name], entry["step"])
             self._events.flush()
+
+
+def _rewards(logs: dict[str, float], prefix: str = "") -> dict[str, float]:
+    return {name: round(logs[prefix + key], 5) for key, name in _REWARDS.items() if prefix + key in logs}
 
 
 def _read(path: Path, until: int) -> list[dict[str, Any]]:

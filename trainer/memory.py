@@ -13,14 +13,15 @@ from accelerate import PartialState
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
 from bundle.errors import RecipeError
-from trainer.recipe import Recipe
+from trainer.recipe import RunRecipe
 
+_Recipe = TypeVar("_Recipe", bound=RunRecipe)
 _Result = TypeVar("_Result")
 
 
 def until_it_fits(
-    recipe: Recipe, attempt: Callable[[Recipe], _Result], say: Callable[[str], None]
-) -> tuple[Recipe, _Result]:
+    recipe: _Recipe, attempt: Callable[[_Recipe], _Result], say: Callable[[str], None]
+) -> tuple[_Recipe, _Result]:
     """Call `attempt` with the recipe, and with a smaller batch whenever it runs out of memory.
 
     Returns the recipe that fitted and what the attempt returned; `say` gets a line for each smaller batch.
@@ -51,7 +52,7 @@ def out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(error)
 
 
-def halved(recipe: Recipe) -> Recipe:
+def halved(recipe: _Recipe) -> _Recipe:
     """The recipe with half the batch or less, and the gradient accumulation raised by the same factor.
 
     Raises:

@@ -9,10 +9,10 @@ from peft import LoraConfig
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
 from bundle.errors import BaseModelError
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, RunRecipe
 
 
-def load_base(base: Path, recipe: Recipe, dtype: torch.dtype, device: str) -> PreTrainedModel:
+def load_base(base: Path, recipe: RunRecipe, dtype: torch.dtype, device: str) -> PreTrainedModel:
     """The base model of a Hugging Face folder, frozen in `dtype`, or in 4 bits where the recipe says so.
 
     Raises:

@@ -12,6 +12,10 @@ class TrainerSettings(SettingsPart):
 
     recipe: str = "smollm2-135m-cpu"
     """A recipe that ships with Boffin, by name, or the path of your own recipe file."""
+    preferences: str = ""
+    """File of people's votes that the adapter is bent to, relative to boffin.toml; empty: no preference training."""
+    preference_recipe: str = ""
+    """The recipe for that: a shipped one's name (they end in `-dpo`), or the path of your own recipe file."""
     max_steps: int | None = Field(default=None, ge=1)
     """Stop after so many optimiser steps, instead of where the recipe stops."""
     time_budget: float | None = Field(default=None, gt=0)

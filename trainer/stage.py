@@ -100,7 +100,7 @@ def run(
         BaseModelError: the base can't be loaded, or its adapter could not be merged.
         Interrupted: Ctrl+C; the run is saved in `checkpoints`.
     """
-    _quieten()
+    quieten()
     settings = settings or TrainerSettings()
     device = device_name()
     check_device(recipe, device)
@@ -241,7 +241,7 @@ def _say(text: str) -> None:
         announce(text)
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """The libraries' own bars and notices would garble the progress line."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

@@ -33,7 +33,8 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def work(artefact: str) -> Callable[[Project, Path, Progress], StageResult]:
         def run(project: Project, out: Path, progress: Progress) -> StageResult:
             names.append(artefact)
-            parts = [(project.workspace.path(name) / "content").read_text() for name in stages.STAGES[artefact].reads]
+            reads = [name for name in stages.STAGES[artefact].reads if stages.STAGES[name].applies(project)]
+            parts = [(project.workspace.path(name) / "content").read_text() for name in reads]
             seed = str(project.settings.trainer.seed) if artefact == "adapter" else ""
             (out / "content").write_text(artefact + seed + "".join(parts))
             return StageResult("in", "out")
@@ -91,6 +92,24 @@ def test_a_setting_runs_its_stage_and_what_reads_a_changed_result(folder: Path, 
     ran.clear()
     bring_up_to_date(folder, "evaluation.questions=3", "trainer.seed=7")
     assert ran == ["adapter", "bundle", "report"]
+
+
+def test_preferences_come_between_the_adapter_and_the_bundle(folder: Path, ran: list[str]) -> None:
+    bring_up_to_date(folder)
+    ran.clear()
+    (folder / "votes.jsonl").write_text("a")
+    votes = ("trainer.preferences=votes.jsonl", "trainer.preference_recipe=smollm2-135m-dpo")
+    bring_up_to_date(folder, *votes)
+    assert ran == ["preferred", "bundle", "report"]
+    ran.clear()
+    (folder / "votes.jsonl").write_text("ab")
+    bring_up_to_date(folder, *votes)
+    assert ran == ["preferred"]  # the fake adapter comes out the same
+    bring_up_to_date(folder, *votes, force="prefer")
+    assert ran == ["preferred", "preferred", "bundle", "report"]
+    ran.clear()
+    bring_up_to_date(folder)
+    assert ran == ["bundle", "report"]  # without votes the expert is the adapter again
 
 
 def test_an_unchanged_result_stops_there(folder: Path, ran: list[str]) -> None:

@@ -37,7 +37,7 @@ def _write_dataset(folder: Path) -> None:
     write_records(folder / EVAL, records[16:])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_dataset() -> Callable[[Path], None]:
     """Writes sixteen records to train on and four held-out ones into a folder."""
     return _write_dataset

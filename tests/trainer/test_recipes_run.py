@@ -14,21 +14,26 @@ import torch
 from datasets import Dataset
 from peft import PeftModel
 from safetensors import safe_open
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, PreTrainedConfig, Qwen2Config
 
 from bundle.errors import RecipeError
+from bundle.preferences import Preference
 from bundle.records import EVAL, TRAIN, Provenance, Record, write_records
 from bundle.stage import silent
 from trainer.arguments import arguments, make_budget
 from trainer.base import base_template
 from trainer.device import check_device
 from trainer.model import load_base, lora
+from trainer.preference_recipe import load_preference_recipe
+from trainer.preference_stage import run as prefer
 from trainer.recipe import SHIPPED, Recipe, load_recipe
 from trainer.settings import TrainerSettings
 from trainer.sft import BudgetTrainer
 from trainer.stage import run
 
 NAMES = sorted(path.stem for path in SHIPPED.glob("*.toml") if not path.stem.endswith("-dpo"))
+PREFERRING = sorted(path.stem for path in SHIPPED.glob("*-dpo.toml"))
 SIZES: dict[str, Any] = {
     "vocab_size": 49152,
     "hidden_size": 64,
@@ -117,6 +122,27 @@ def test_a_shipped_recipe_takes_two_steps(
     assert modules == (every if recipe.target_modules == "all-linear" else set(recipe.target_modules))
     moved = [value for key, value in adapted.named_parameters() if "lora_B" in key]
     assert moved and all(value.abs().max() > 0 for value in moved)
+
+
+@pytest.mark.parametrize("name", PREFERRING)
+def test_a_shipped_recipe_for_preferences_takes_two_steps(
+    name: str, stand_in: Callable[[str], Path], dataset: Path, tmp_path: Path
+) -> None:
+    shipped = load_preference_recipe(TrainerSettings(preference_recipe=name))
+    base, adapter, out = stand_in(shipped.model), tmp_path / "adapter", tmp_path / "preferred"
+    out.mkdir()
+    two_steps(OPTIONS.model_copy(update={"quantise_base": shipped.quantise_base}), base, dataset, adapter)
+    votes = [Preference(prompt=f"What is {n} + 1?", chosen=f"It is {n + 1}.", rejected="No idea.") for n in range(40)]
+    file = tmp_path / "preferences.jsonl"
+    file.write_text("".join(vote.model_dump_json(exclude_defaults=True) + "\n" for vote in votes))
+    recipe = shipped.model_copy(update={"max_steps": 2, "gradient_accumulation": 2, "sequence_length": 128})
+    prefer(recipe, base, adapter, dataset, file, out, silent)
+    entries = [json.loads(line) for line in (out / "training.jsonl").read_text().splitlines()]
+    losses = [entry["loss"] for entry in entries if "loss" in entry]
+    assert len(losses) == 2 and all(math.isfinite(loss) for loss in losses)
+    before, after = (load_file(folder / "adapter_model.safetensors") for folder in (adapter, out))
+    assert before.keys() == after.keys() and any(not torch.equal(before[key], after[key]) for key in before)
+    PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), out)
 
 
 def test_the_reference_run_is_exact() -> None:
