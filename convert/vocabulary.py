@@ -54,6 +54,7 @@ class Vocabulary:
         """The token that ends a sequence; -1 if there is none."""
         return int(llama_cpp.llama_vocab_eos(self._vocab))
 
+    @property
     def adds_start(self) -> bool:
         """Whether llama.cpp puts the BOS token before a text of its own accord."""
         return bool(llama_cpp.llama_vocab_get_add_bos(self._vocab))

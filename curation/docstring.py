@@ -173,8 +173,9 @@ class _Found:
         if kind == "see_also":
             self._add_related(lines)
             return
-        if kind == "returns" and (names := _returned_together(lines)):
-            self.returns = self.returns or Section("tuple", f"`{'`, `'.join(names[:-1])}` and `{names[-1]}`.")
+        if kind == "returns" and (together := _returned_together(lines)):
+            told = f"`{'`, `'.join(together[:-1])}` and `{together[-1]}`."
+            self.returns = self.returns or Section("tuple", told)
         for head, text in _items(lines):
             names, _, type_ = (part.strip() for part in head.partition(" : "))
             if kind == "parameters":
