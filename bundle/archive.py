@@ -16,7 +16,8 @@ from typing import BinaryIO
 
 from bundle.atomic import is_free, new_folder
 from bundle.errors import BundleError
-from bundle.inspection import Source, inspect
+from bundle.gguf import Source
+from bundle.inspection import inspect
 from bundle.manifest import COMPANIONS, MANIFEST, MAX_MANIFEST, Manifest, check_complete, parse_manifest
 from bundle.stage import Progress
 
