@@ -139,7 +139,8 @@ class _Collector:
         squares = np.square(rows, dtype=np.float64).sum(axis=0)
         if not np.isfinite(squares).all():
             raise ConvertError(f"{name}: gets values that are no numbers; set `convert.merge_dtype` to float32")
-        if name in self._squares and self._squares[name].shape != squares.shape:
+        before = self._squares.setdefault(name, np.zeros_like(squares))
+        if before.shape != squares.shape:
             raise ConvertError(f"{name}: is multiplied with rows of two lengths; set `convert.importance_bits` to 0")
-        self._squares[name] = self._squares.get(name, 0) + squares
+        before += squares
         self._counts[name] = self._counts.get(name, 0) + len(rows)
