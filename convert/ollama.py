@@ -88,18 +88,16 @@ FORMS = (
 )
 
 
-def known_form(template: PromptTemplate) -> Form:
-    """The form that the template renders conversations in.
+def known_form(template: PromptTemplate) -> tuple[Form, bool]:
+    """The form that the template renders conversations in, and whether it writes the BOS token before them.
 
     Raises:
         ConvertError: it is none of the known ones.
     """
     for form in FORMS:
-        if all(
-            _without_start(template.render(messages), template) == form.render(messages, template)
-            for messages in _CONVERSATIONS
-        ):
-            return form
+        for start in dict.fromkeys(("", template.bos_token)):
+            if all(template.render(turns) == start + form.render(turns, template) for turns in _CONVERSATIONS):
+                return form, bool(start)
     raise ConvertError(_REFUSED)
 
 
@@ -109,16 +107,13 @@ def modelfile(template: PromptTemplate, gguf: str, adds_start: bool) -> str:
     Raises:
         ConvertError: Ollama would render another prompt than the model was trained with.
     """
-    form = known_form(template)
-    starts = _starts(template, _CONVERSATIONS[0])
+    form, starts = known_form(template)
     if adds_start and not starts:
         raise ConvertError(
             "Ollama would put a BOS token before each prompt, and the model was trained without one; "
             "leave `ollama` out of `convert.also`"
         )
-    system = template.system_prompt or _own_system(template, form)
-    if not system and starts != _starts(template, [_QUESTION]):
-        raise ConvertError(_REFUSED)  # the reference run's has BOS before a system message alone
+    system = template.system_prompt or _own_system(template, form, template.bos_token if starts else "")
     go = form.go.replace("EOS", template.eos_token)
     if starts and not adds_start:
         go = template.bos_token + go
@@ -133,21 +128,16 @@ def modelfile(template: PromptTemplate, gguf: str, adds_start: bool) -> str:
     return "\n".join([*lines, *(f'PARAMETER stop "{stop}"' for stop in stops if stop)]) + "\n"
 
 
-def _starts(template: PromptTemplate, messages: Sequence[Message]) -> bool:
-    """Whether the template itself writes the BOS token."""
-    return bool(template.bos_token) and template.render(messages).startswith(template.bos_token)
+def _own_system(template: PromptTemplate, form: Form, start: str) -> str:
+    """The system message that the base's template puts first on its own, or ``.
 
-
-def _without_start(text: str, template: PromptTemplate) -> str:
-    return text.removeprefix(template.bos_token) if template.bos_token else text
-
-
-def _own_system(template: PromptTemplate, form: Form) -> str:
-    """The system message that the base's template puts first on its own, or ``."""
-    text = _without_start(template.render([_QUESTION]), template)
-    if text == form.render([_QUESTION], template):
+    The reference run's template is refused here: it has its BOS token before a system message alone.
+    """
+    text = template.render([_QUESTION])
+    if text == start + form.render([_QUESTION], template):
         return ""
     before, after = form.render([{"role": "system", "content": "\0"}, _QUESTION], template).split("\0")
-    if text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after):
+    before = start + before
+    if before != start and text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after):
         return text[len(before) : len(text) - len(after)]
     raise ConvertError(_REFUSED)
