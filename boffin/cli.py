@@ -121,6 +121,18 @@ def build(
 
 
 @app.command()
+def refresh(
+    folder: Folder = HERE,
+    assignments: Assignments = None,
+    force: Annotated[bool, typer.Option("--force", help="Forget what an earlier refresh left; look anew.")] = False,
+) -> None:
+    """Learn what is new in the documentation; the expert is replaced only if it got no worse."""
+    from boffin.refresh import refresh as run
+
+    run(folder, assignments or [], anew=force)
+
+
+@app.command()
 def chat(folder: Folder = HERE, assignments: Assignments = None, bundle: Bundle = None, url: Url = "") -> None:
     """Chat with the expert in the terminal."""
     from boffin.conversation import open_chat

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import typer
 
+from boffin.attempt import complete
 from boffin.build import Finished, must_run, needed, run_stage
 from boffin.project import Project, open_project
 from boffin.stages import ADAPTER, REPORT
@@ -28,6 +29,7 @@ def run_stages(folder: Path, assignments: Sequence[str], artefacts: Sequence[str
     finished: list[Finished] = []
     forced: set[str] = set()
     with project.workspace.locked():
+        complete(project.workspace)
         for stage in needed(project, artefacts, force):
             if not must_run(project, stage, forced, force):
                 typer.echo(f"{stage.name}: up to date")
@@ -39,9 +41,9 @@ def run_stages(folder: Path, assignments: Sequence[str], artefacts: Sequence[str
                 finished.append(run_stage(project, stage, progress))
             finally:
                 progress.end()
-            _summarise(project, finished[-1])
+            summarise(project, finished[-1])
     if REPORT in artefacts:
-        _show_report(project)
+        show_report(project)
     if len(finished) > 1:
         typer.echo(f"Done in {time.monotonic() - began:.0f} s.")
 
@@ -65,26 +67,28 @@ def _train_along(project: Project, artefacts: Sequence[str], force: str) -> None
             stage.run(project, Path(scratch), silent)
 
 
-def _summarise(project: Project, finished: Finished) -> None:
+def summarise(project: Project, finished: Finished) -> None:
+    """Tell what a stage took in and gave."""
     result = finished.result
     typer.echo(f"  in    {result.came_in}")
     typer.echo(f"  out   {result.went_out}")
     for note in result.notes:
         typer.echo(f"        {note}")
     typer.echo(f"  took  {finished.seconds:.1f} s")
-    typer.echo(f"  at    {_shown(project.workspace.path(finished.stage.artefact))}")
+    typer.echo(f"  at    {shown(project.workspace.path(finished.stage.artefact))}")
 
 
-def _show_report(project: Project) -> None:
+def show_report(project: Project) -> None:
+    """Print the evaluation's table."""
     from evaluation.report import print_table
 
     report = project.workspace.path(REPORT)
     typer.echo()
     print_table(report / "report.json")
-    typer.echo(f"In full, with answers: {_shown(report / 'report.md')}")
+    typer.echo(f"In full, with answers: {shown(report / 'report.md')}")
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     """A path as a person in this folder would type it."""
     try:
         return str(path.relative_to(Path.cwd()))

@@ -56,7 +56,7 @@ def _is_gguf(project: Project) -> bool:
     return project.settings.project.base.endswith(".gguf")
 
 
-def _base_folder(project: Project) -> tuple[Path, str]:
+def base_folder(project: Project) -> tuple[Path, str]:
     """The base model as a Hugging Face folder, and its hub revision."""
     settings = project.settings.project
     if STAGES[BASE].applies(project):
@@ -118,8 +118,9 @@ def _trainer_depends(project: Project) -> Any:
     return [recipe.model_dump(mode="json"), project.settings.project.system_prompt, _base_digest(project)]
 
 
-def _run_trainer(project: Project, out: Path, progress: Progress) -> StageResult:
-    base, _ = _base_folder(project)  # a missing base is told before torch is imported
+def run_trainer(project: Project, out: Path, progress: Progress, before: Path | None = None) -> StageResult:
+    """Train an adapter; `before` is the folder of one to go on from."""
+    base, _ = base_folder(project)  # a missing base is told before torch is imported
     from trainer.base import base_template
     from trainer.recipe import load_recipe
     from trainer.stage import run
@@ -127,7 +128,8 @@ def _run_trainer(project: Project, out: Path, progress: Progress) -> StageResult
     template = base_template(base, project.settings.project.system_prompt)
     recipe = load_recipe(project.settings.trainer, project.folder)
     dataset = project.workspace.path(DATASET).resolve()
-    return run(recipe, base, dataset, template, out, progress, _checkpoints(project), project.settings.trainer)
+    settings = project.settings.trainer
+    return run(recipe, base, dataset, template, out, progress, _checkpoints(project), settings, before)
 
 
 def _checkpoints(project: Project) -> Path:
@@ -161,7 +163,7 @@ def _preference_depends(project: Project) -> Any:
 
 
 def _run_preference(project: Project, out: Path, progress: Progress) -> StageResult:
-    base, _ = _base_folder(project)
+    base, _ = base_folder(project)
     from trainer.preference_recipe import load_preference_recipe
     from trainer.preference_stage import run
 
@@ -218,7 +220,7 @@ def _base_bundle_depends(project: Project) -> Any:
 
 
 def _run_base_bundle(project: Project, out: Path, progress: Progress) -> StageResult:
-    base, _ = _base_folder(project)
+    base, _ = base_folder(project)
     from trainer.base import base_template
 
     template = base_template(base, project.settings.project.system_prompt)
@@ -231,13 +233,14 @@ def _convert(
     from convert.stage import run
 
     settings = project.settings
-    base, revision = _base_folder(project)
+    base, revision = base_folder(project)
     dataset = project.workspace.path(DATASET).resolve()
     return run(settings.convert, name, settings.project.base, revision, base, adapter, template, dataset, out, progress)
 
 
-def _evaluation_depends(project: Project) -> Any:
-    return project.settings.evaluation.model_dump(mode="json")
+def evaluation_depends(project: Project) -> Any:
+    """What is measured; how much of a drop is allowed changes no report."""
+    return project.settings.evaluation.model_dump(mode="json", exclude={"allowed_drop"})
 
 
 def _run_evaluation(project: Project, out: Path, progress: Progress) -> StageResult:
@@ -262,10 +265,10 @@ STAGES = {
         Stage(
             "train",
             ADAPTER,
-            1,
+            2,
             (BASE, DATASET),
             _trainer_depends,
-            _run_trainer,
+            run_trainer,
             _ADAPTER_FILES,
             _discard_checkpoints,
         ),
@@ -286,7 +289,7 @@ STAGES = {
             REPORT,
             2,
             (DATASET, BASE_BUNDLE, BUNDLE),
-            _evaluation_depends,
+            evaluation_depends,
             _run_evaluation,
             _of_files("report.json"),
         ),

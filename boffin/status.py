@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from boffin.attempt import standing_of
 from boffin.build import Standing, standings
 from boffin.project import Project, open_project
 from boffin.workspace import now
@@ -24,6 +25,8 @@ def show_status(folder: Path, assignments: Sequence[str], as_json: bool) -> None
     typer.echo(f"{project.settings.project.name} in {project.workspace.folder}")
     for item in found:
         typer.echo(f"  {item.stage.artefact:<12} {_line(item)}")
+    if refresh := standing_of(project.workspace):
+        typer.echo(f"  {'refresh':<12} {refresh}")
     if any(not item.current for item in found):
         typer.echo("Run `boffin build` to bring everything up to date.")
 
@@ -65,5 +68,6 @@ def _as_json(project: Project, found: Sequence[Standing]) -> dict[str, object]:
         **paths,
         "name": project.settings.project.name,
         "workspace": str(project.workspace.folder),
+        "refresh": standing_of(project.workspace),
         "stages": stages,
     }

@@ -7,6 +7,8 @@
     workspace/base-bundle  the base model as a bundle, to compare with
     workspace/bundle       convert's result: the expert
     workspace/report       the evaluation's result
+    workspace/gate         the last refresh against the expert before it
+    workspace/refresh      a refresh that isn't done, or that the gate stopped: artefacts of its own
     workspace/checkpoints  what a training run that was stopped or killed goes on from
     workspace/cache        the appliance's answers
 
@@ -17,9 +19,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,15 +59,17 @@ class Workspace:
     """The folder of a project's artefacts."""
 
     folder: Path
+    elsewhere: Mapping[str, Path] = field(default_factory=dict)
+    """Artefacts that are read from another place, where a refresh shares those of the project."""
 
     def path(self, name: str) -> Path:
         """Where an artefact lies, built or not."""
-        return self.folder / name
+        return self.elsewhere.get(name, self.folder / name)
 
     def stamp(self, name: str) -> Stamp | None:
         """The stamp of an artefact, or None where it isn't built (or its stamp can't be read)."""
         try:
-            return Stamp.model_validate_json((self.folder / name / STAMP).read_bytes())
+            return Stamp.model_validate_json((self.path(name) / STAMP).read_bytes())
         except (OSError, ValidationError):
             return None
 

@@ -86,10 +86,7 @@ def published_folder(link: Path) -> Iterator[Path]:
         raise FileExistsError(f"{link} is not a link made by this program")
     builds = link.parent / BUILDS
     builds.mkdir(parents=True, exist_ok=True)
-    current = link.resolve().name if link.is_symlink() else ""
-    for old in builds.glob(f"{link.name}-*"):
-        if old.name != current:
-            shutil.rmtree(old)
+    _remove_others(link, "")
     final = builds / f"{link.name}-{uuid.uuid4().hex[:12]}"
     partial = final.with_name(final.name + ".partial")
     partial.mkdir()
@@ -97,10 +94,7 @@ def published_folder(link: Path) -> Iterator[Path]:
         yield partial
         _sync_files(partial)
         partial.rename(final)
-        new_link = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}.link")
-        new_link.symlink_to(final.relative_to(link.parent), target_is_directory=True)
-        new_link.replace(link)
-        sync_folder(link.parent)
+        _point(link, final)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -159,3 +153,35 @@ def _sync_files(folder: Path) -> None:
         elif file.is_dir():
             sync_folder(file)
     sync_folder(folder)
+
+
+def adopt_folder(folder: Path, link: Path) -> None:
+    """Publish as `link` a folder that was published elsewhere on the same file system; it moves over, whole.
+
+    `folder` is what that other link, of the same name, points at. A call that was killed can be repeated: a folder that
+    has moved already is only linked. Callers hold the workspace's lock.
+    """
+    final = link.parent / BUILDS / folder.name
+    if not final.exists():
+        final.parent.mkdir(parents=True, exist_ok=True)
+        _remove_others(link, final.name)
+        folder.rename(final)
+        sync_folder(final.parent)
+    if not (link.is_symlink() and link.resolve() == final.resolve()):
+        _point(link, final)
+
+
+def _remove_others(link: Path, kept: str) -> None:
+    """Remove the builds of a link that it doesn't point at, but for the one that is called `kept`."""
+    current = link.resolve().name if link.is_symlink() else ""
+    for old in (link.parent / BUILDS).glob(f"{link.name}-{'[0-9a-f]' * 12}*"):
+        if old.name not in (current, kept):
+            shutil.rmtree(old)
+
+
+def _point(link: Path, final: Path) -> None:
+    """Move `link` onto a folder."""
+    new_link = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}.link")
+    new_link.symlink_to(final.relative_to(link.parent), target_is_directory=True)
+    new_link.replace(link)
+    sync_folder(link.parent)

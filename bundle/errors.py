@@ -12,6 +12,7 @@
     ├── BundleError         a bundle that is incomplete or damaged
     ├── TemplateError       a prompt template that can't be rendered
     ├── EvaluationError     a candidate that doesn't answer
+    ├── GateError           an expert that is worse than allowed
     ├── ServerError         the local endpoint: doesn't start, doesn't answer
     └── Interrupted         the user stopped the work, which can be taken up again
 
@@ -72,6 +73,10 @@ class TemplateError(BoffinError):
 
 class EvaluationError(BoffinError):
     """A candidate can't be evaluated."""
+
+
+class GateError(BoffinError):
+    """An expert is worse than allowed, so it isn't published."""
 
 
 class ServerError(BoffinError):

@@ -13,6 +13,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bundle.atomic import atomic_open
+from bundle.digests import digest_value
 from bundle.errors import DatasetError
 
 TRAIN = "train.jsonl"
@@ -66,6 +67,14 @@ class Record(BaseModel):
     def question(self) -> str:
         """The user's message: the instruction, and the input below it where there is one."""
         return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
+
+    @property
+    def digest(self) -> str:
+        """Stands for its texts, which are all that is learnt of it: 32 hexadecimal digits of their SHA-256.
+
+        Where it comes from isn't in it: a library's new version whose text is the old one gives no new record.
+        """
+        return digest_value([self.instruction, self.input, self.output])[:32]
 
 
 class Rejection(BaseModel):

@@ -44,6 +44,11 @@ def fingerprint(settings: CurationSettings, project: Path) -> list[object]:
     return values
 
 
+def asks_network(settings: CurationSettings) -> bool:
+    """Whether a source lies on a site, so that only curating anew tells whether it has changed."""
+    return any(source.kind == "readthedocs" or is_address(getattr(source, "path", "")) for source in settings.sources)
+
+
 def is_address(path: str) -> bool:
     """Whether a source's path is an http(s) address."""
     return path.startswith(("http://", "https://"))

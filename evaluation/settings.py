@@ -7,6 +7,19 @@ from pydantic import Field
 from bundle.settings import SettingsPart
 
 
+class AllowedDrop(SettingsPart):
+    """How much worse than the one before an expert may be; a drop beyond that, and beyond chance, stops it."""
+
+    loss: float = Field(default=0.05, ge=0)
+    """Rise of the held-out loss, as a share of what it was."""
+    valid_python: float = Field(default=0.05, ge=0, le=1)
+    """Drop of the share of answers whose code is valid Python; 0.05 are five points."""
+    existing_symbols: float = Field(default=0.05, ge=0, le=1)
+    """Drop of the share of answers whose code names only what exists."""
+    ends_by_itself: float = Field(default=0.05, ge=0, le=1)
+    """Drop of the share of answers that end by themselves."""
+
+
 class EvaluationSettings(SettingsPart):
     """How candidates are compared."""
 
@@ -26,3 +39,5 @@ class EvaluationSettings(SettingsPart):
     """How many questions are under way at once."""
     examples: int = Field(default=5, ge=0)
     """How many answers of each candidate are printed in full in the report."""
+    allowed_drop: AllowedDrop = AllowedDrop()
+    """How much worse than the one before a refreshed expert may be."""

@@ -1,14 +1,18 @@
-"""The base model with a LoRA adapter on it. Knows nothing about records, budgets or logs."""
+"""The base model with a LoRA adapter on it, fresh or an earlier run's. Knows nothing about records, budgets or logs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
-from peft import LoraConfig
+from peft import LoraConfig, PeftModel, set_peft_model_state_dict
+from peft.utils import SAFETENSORS_WEIGHTS_NAME
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
-from bundle.errors import BaseModelError
+from bundle.errors import BaseModelError, RecipeError
+from trainer.lineage import SCRATCH
 from trainer.recipe import Recipe, RunRecipe
 
 
@@ -49,3 +53,20 @@ def lora(recipe: Recipe) -> LoraConfig:
         use_rslora=recipe.rslora,
         bias="none",
     )
+
+
+def load_weights(model: PeftModel, adapter: Path) -> None:
+    """Give the model's adapter the weights of an earlier one, to train on from there.
+
+    Raises:
+        RecipeError: the earlier one's weights are damaged, or aren't of this adapter's shape.
+    """
+    path = adapter / SAFETENSORS_WEIGHTS_NAME
+    try:
+        loaded = set_peft_model_state_dict(model, load_file(path))
+        lost = [*loaded.unexpected_keys, *(name for name in loaded.missing_keys if "lora_" in name)]
+        why = f"no match for {lost[0]}" if lost else ""
+    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:
+        why = str(error).strip().splitlines()[0]
+    if why:
+        raise RecipeError(f"{path}: training can't go on from it ({why}); {SCRATCH}")

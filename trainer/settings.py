@@ -7,6 +7,15 @@ from pydantic import Field
 from bundle.settings import SettingsPart
 
 
+class Continuing(SettingsPart):
+    """How training goes on from the last adapter, with `boffin refresh`."""
+
+    replay: float = Field(default=0.25, ge=0)
+    """Old records that are drawn for each new one and trained on again, against forgetting."""
+    epochs: float = Field(default=2.0, gt=0)
+    """Passes over the new and the drawn records at most; the recipe's own bounds hold, too."""
+
+
 class TrainerSettings(SettingsPart):
     """How the base model is trained."""
 
@@ -24,6 +33,8 @@ class TrainerSettings(SettingsPart):
     """Seed of the records' order and of the adapter's first values, instead of the recipe's."""
     allow_too_long: float = Field(default=0.05, ge=0, le=1)
     """Share of the records that may be left out because they are longer than the recipe's `sequence_length`."""
+    continuing: Continuing = Continuing()
+    """How training goes on from the last adapter, with `boffin refresh`."""
     watts: float | None = Field(default=None, gt=0)
     """What the machine draws while it trains, in watts; empty: the forecast of a long run tells no energy."""
     price_per_kwh: float = Field(default=0.0, ge=0)

@@ -2,7 +2,8 @@
 
 Written: the PEFT adapter, `recipe.json` (the recipe as run), `template.json` (the prompt template that the texts were
 rendered with), `training.jsonl` (the log), `loss.svg` (its picture), `tensorboard/` (its events, where TensorBoard is
-installed) and `summary.json` (what it took, as measured). A run that was stopped or killed goes on from its last
+installed), `summary.json` (what it took, as measured), and `lineage.json` with `held-out.jsonl` (what it was trained on
+and is measured with, so that a later run can go on from it). A run that was stopped or killed goes on from its last
 checkpoint. Started in several processes by torchrun or `accelerate launch`, they train together and the first writes.
 """
 
@@ -15,7 +16,7 @@ import os
 import shutil
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,15 @@ from bundle.template import PromptTemplate
 from trainer.arguments import arguments, make_budget
 from trainer.batches import name_of, records_of
 from trainer.checkpoints import Checkpoint, Sealing, latest_checkpoint, remove_others
+from trainer.continuing import WARMUP_SHARE, Chosen, check_adapter, choose
 from trainer.curve import curve
 from trainer.device import base_dtype, check_device, device_name
 from trainer.encoding import Encoded, encode
 from trainer.interruption import Interruption
+from trainer.lineage import Lineage, fingerprint, write_lineage
 from trainer.log import EVENTS, LOG, TrainingLog
 from trainer.memory import until_it_fits
-from trainer.model import load_base, lora
+from trainer.model import load_base, load_weights, lora
 from trainer.packing import pack
 from trainer.preflight import check_model, check_texts
 from trainer.preview import preview, wants_colours
@@ -62,6 +65,10 @@ class _Inputs:
     held_out: Encoded
     group: int
     """Records of like length that stay together, however the batch is cut."""
+    before: Path | None
+    """The adapter that training goes on from, or None."""
+    chosen: Chosen | None
+    """What is trained on of the new dataset, where training goes on."""
 
 
 @dataclass(frozen=True)
@@ -85,17 +92,21 @@ def run(
     progress: Progress,
     checkpoints: Path | None = None,
     settings: TrainerSettings | None = None,
+    before: Path | None = None,
 ) -> StageResult:
     """Train an adapter for the base model in the folder `base` on `dataset`, into the empty folder `out`.
 
     `checkpoints` is a folder that outlives a run that doesn't come to its end; what an earlier attempt with the same
     recipe, base, dataset and template left there is gone on from. None keeps nothing.
 
-    Of the `settings` only those count that are no part of a recipe: what may be left out, and what the machine costs.
+    Of the `settings` only those count that are no part of a recipe: what may be left out, how training goes on from an
+    adapter, and what the machine costs.
+
+    `before` is the folder of an adapter to go on from, with what is new to it in the dataset and a draw of the rest.
 
     Raises:
-        RecipeError: the recipe can't be run here, or the loss stopped being finite.
-        DatasetError: there is nothing to train on, too much is too long for it, or a record has no answer.
+        RecipeError: the recipe can't be run here or go on from the adapter before, or the loss stopped being finite.
+        DatasetError: there is nothing (new) to train on, too much is too long for it, or a record has no answer.
         TemplateError: what would be trained isn't what the appliance sends.
         BaseModelError: the base can't be loaded, or its adapter could not be merged.
         Interrupted: Ctrl+C; the run is saved in `checkpoints`.
@@ -105,6 +116,7 @@ def run(
     device = device_name()
     check_device(recipe, device)
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    lineage = check_adapter(before, base, recipe, template) if before else None
     train = encode(read_records(dataset / TRAIN), template, tokenizer, recipe.sequence_length)
     held_out = encode(read_records(dataset / EVAL), template, tokenizer, recipe.sequence_length)
     if not train.examples:
@@ -113,8 +125,15 @@ def run(
         )
     limits = (recipe.sequence_length, settings.allow_too_long)
     notes = check_texts(train, held_out, template, tokenizer, dataset, *limits)
+    digests = [record.digest for record in read_records(dataset / TRAIN)]
+    chosen = None
+    if lineage:
+        chosen = choose(train.examples, digests, lineage, settings.continuing.replay, recipe.seed)
+        recipe = recipe.model_copy(update={"epochs": min(recipe.epochs, settings.continuing.epochs)})
+        train = replace(train, examples=chosen.examples)
+        notes.append(f"Going on from the adapter before, with {chosen}.")
     _say("\n".join([*notes, preview(train.examples, tokenizer, colours=wants_colours(sys.stderr))]))
-    inputs = _Inputs(base, device, tokenizer, train, held_out, recipe.batch_size)
+    inputs = _Inputs(base, device, tokenizer, train, held_out, recipe.batch_size, before, chosen)
     folder = checkpoints or out / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -132,14 +151,11 @@ def run(
     summary = _summary(recipe, inputs, trained)
     if trainer.is_world_process_zero():
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(out, state_dict=weights)
-        (out / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
-        write_json(out / "recipe.json", recipe.model_dump(mode="json"))
-        write_text(out / "template.json", template.model_dump_json(indent=2) + "\n")
-        write_text(out / "loss.svg", curve(trained.log.losses, trained.log.held_out))
+        _write(recipe, template, trained, folder, out)
         summary.write(out / "summary.json")
-        shutil.copy2(folder / LOG, out / LOG)
-        if (folder / EVENTS).is_dir():
-            shutil.copytree(folder / EVENTS, out / EVENTS)
+        continued = lineage.continued + 1 if lineage else 0
+        made_from = Lineage(base=fingerprint(base), records=tuple(sorted(digests)), continued=continued)
+        write_lineage(out, made_from, read_records(dataset / EVAL))
     if checkpoints is None:
         shutil.rmtree(folder)
     return summary.result(recipe)
@@ -153,6 +169,8 @@ def _train(recipe: Recipe, inputs: _Inputs, folder: Path, progress: Progress, se
         rows = pack(rows, recipe.sequence_length)
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     budget = make_budget(recipe, len(rows), processes)
+    if inputs.before:
+        budget.warmup_steps = min(budget.warmup_steps, int(budget.max_steps * WARMUP_SHARE))
     measured = bool(inputs.held_out.examples and recipe.held_out_records)
     dtype = base_dtype(recipe, inputs.device)
     options = arguments(recipe, budget, folder, dtype, inputs.device, held_out=measured)
@@ -182,6 +200,8 @@ def _train(recipe: Recipe, inputs: _Inputs, folder: Path, progress: Progress, se
         group=inputs.group,
         lora_plus_ratio=recipe.lora_plus_ratio,
     )
+    if inputs.before:
+        load_weights(trainer.model, inputs.before)
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.add_callback(Probe(trainer, settings, inputs.device))
     for note in check_model(trainer, inputs.base, recipe):
@@ -206,6 +226,17 @@ def _train(recipe: Recipe, inputs: _Inputs, folder: Path, progress: Progress, se
     return _Trained(trainer, log, resumed, len(rows), seconds, held_out_loss)
 
 
+def _write(recipe: Recipe, template: PromptTemplate, trained: _Trained, folder: Path, out: Path) -> None:
+    """Write what belongs to the weights, and copy the log from `folder`, where the run kept it."""
+    (out / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
+    write_json(out / "recipe.json", recipe.model_dump(mode="json"))
+    write_text(out / "template.json", template.model_dump_json(indent=2) + "\n")
+    write_text(out / "loss.svg", curve(trained.log.losses, trained.log.held_out))
+    shutil.copy2(folder / LOG, out / LOG)
+    if (folder / EVENTS).is_dir():
+        shutil.copytree(folder / EVENTS, out / EVENTS)
+
+
 def _summary(recipe: Recipe, inputs: _Inputs, trained: _Trained) -> Summary:
     trainer, log = trained.trainer, trained.log
     parameters, every = trainer.accelerator.unwrap_model(trainer.model).get_nb_trainable_parameters()
@@ -221,6 +252,7 @@ def _summary(recipe: Recipe, inputs: _Inputs, trained: _Trained) -> Summary:
         stopped_by="held-out loss" if early else log.stopped_by,
         records_available=records,
         records_seen=min(round(steps * a_step), math.ceil(records * recipe.epochs)),
+        records_new=inputs.chosen.new if inputs.chosen else None,
         records_too_long=inputs.train.too_long,
         tokens_seen=int(trainer.state.num_input_tokens_seen),
         seconds=trained.seconds,

@@ -34,6 +34,8 @@ class Summary:
     """`steps`, `time` or `held-out loss`."""
     records_available: int
     records_seen: int
+    records_new: int | None
+    """Where training went on from an adapter: how many of the available records were new to it, the others replayed."""
     records_too_long: int
     tokens_seen: int
     seconds: float
@@ -71,10 +73,15 @@ class Summary:
         if self.held_out_loss_before is not None and self.held_out_loss_after is not None:
             change = f"{self.held_out_loss_before:.3f} → {self.held_out_loss_after:.3f}"
             notes.append(f"held-out loss {change} on {self.held_out_records} records")
+        came_in, went_on = f"{self.records_available:,} records", ""
+        if self.records_new is not None:
+            replayed = self.records_available - self.records_new
+            came_in = f"{self.records_new:,} new records and {replayed:,} old ones"
+            went_on = ", gone on from the one before"
         parameters = f"{self.trained_parameters:,} parameters ({self.trained_share:.2%})"
         return StageResult(
-            came_in=f"{self.records_available:,} records, {recipe.description}",
-            went_out=f"an adapter of {parameters}: {self.steps} steps, {self.records_seen:,} records",
+            came_in=f"{came_in}, {recipe.description}",
+            went_out=f"an adapter of {parameters}: {self.steps} steps, {self.records_seen:,} records{went_on}",
             notes=tuple(notes),
         )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.atomic import BUILDS, atomic_open, published_folder, write_json
+from bundle.atomic import BUILDS, adopt_folder, atomic_open, published_folder, write_json
 
 KILLED_WRITER = """
 import os, signal, sys
@@ -83,3 +83,48 @@ def test_a_real_folder_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError), published_folder(mine):
         pass
     assert mine.is_dir() and not mine.is_symlink()
+
+
+def publish(link: Path, text: str) -> Path:
+    """Publish a folder with one file; returns where it lies."""
+    with published_folder(link) as out:
+        (out / "one").write_text(text)
+    return link.resolve()
+
+
+def test_a_folder_made_elsewhere_takes_the_place(tmp_path: Path) -> None:
+    link = tmp_path / "bundle"
+    publish(link, "1")
+    reader = publish(link, "2")
+    made = publish(tmp_path / "refresh" / "bundle", "3")
+    adopt_folder(made, link)
+    assert (link / "one").read_text() == "3" and (reader / "one").read_text() == "2"
+    assert link.resolve().name == made.name and not made.exists()
+    assert len(list((tmp_path / BUILDS).iterdir())) == 2
+    publish(link, "4")
+    assert (link / "one").read_text() == "4"
+
+
+def test_adopting_can_be_repeated_wherever_it_was_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = tmp_path / "bundle"
+    publish(link, "1")
+    made = publish(tmp_path / "refresh" / "bundle", "2")
+    for cut in ("rename", "replace"):
+
+        def killed(*arguments: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Path, cut, killed)
+            adopt_folder(made, link)
+        assert (link / "one").read_text() == "1"
+    for _ in range(2):
+        adopt_folder(made, link)
+        assert (link / "one").read_text() == "2"
+
+
+def test_a_link_leaves_the_builds_of_another_whose_name_begins_alike(tmp_path: Path) -> None:
+    publish(tmp_path / "base-bundle", "1")
+    for version in "12":
+        publish(tmp_path / "base", version)
+    assert (tmp_path / "base-bundle" / "one").read_text() == "1"
