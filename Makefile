@@ -9,7 +9,7 @@ EXTRAS := curation,trainer,convert,evaluation,appliance,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets screenshots docs clean
+.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets bench-train bench-qlora screenshots docs clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ bench-curation: setup ## verified examples a second, and how the time grows with
 
 bench-datasets: setup ## what two datasets are worth for training, e.g. `make bench-datasets A=DIR B=DIR`
 	@$(BIN)/python -m benchmarks.datasets "$(A)" "$(B)"
+
+bench-train: setup ## records a second, memory and loss of training, against plain TRL and the machine's ceiling
+	@$(BIN)/python -m benchmarks.training
+
+bench-qlora: setup ## twenty steps on a base in 4 bits on the processor, and its adapter loaded and merged
+	@$(BIN)/python -m benchmarks.qlora
 
 screenshots: setup ## make the README's picture from the real terminal UI and the demo's expert
 	@$(BIN)/python scripts/screenshots.py --bundle $(POCKET)/workspace/bundle --question "$(QUESTION)" --out docs/images
