@@ -9,7 +9,7 @@ EXTRAS := curation,trainer,convert,evaluation,appliance,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise screenshots docs clean
+.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora screenshots docs clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,8 +68,15 @@ bench-datasets: setup ## what two datasets are worth for training, e.g. `make be
 
 bench-quantise: setup ## what the importance matrix gains at each type, on the demo's adapter (after `make demo`)
 	@$(BIN)/python -m benchmarks.quantise -C $(POCKET)
+
 bench-merge: setup ## memory and time of merging an adapter, against PEFT's own merge
 	@$(BIN)/python benchmarks/merge.py
+
+bench-train: setup ## records a second, memory and loss of training, against plain TRL and the machine's ceiling
+	@$(BIN)/python -m benchmarks.training
+
+bench-qlora: setup ## twenty steps on a base in 4 bits on the processor, and its adapter loaded and merged
+	@$(BIN)/python -m benchmarks.qlora
 
 screenshots: setup ## make the README's picture from the real terminal UI and the demo's expert
 	@$(BIN)/python scripts/screenshots.py --bundle $(POCKET)/workspace/bundle --question "$(QUESTION)" --out docs/images

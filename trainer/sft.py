@@ -6,16 +6,20 @@ Knows nothing about recipes, files or logs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from peft.optimizers import create_loraplus_optimizer
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, pad
 from torch.optim.lr_scheduler import LambdaLR
 from trl import SFTTrainer
 
 from trainer.budget import Budget
 from trainer.encoding import IGNORED
+from trainer.fusion import fuse
+from trainer.loss import plain_head, projected_loss, taken_off
+from trainer.rows import Rows, attend_in_rows
 from trainer.sampling import LengthBatches
 
 
@@ -50,6 +54,9 @@ class BudgetTrainer(SFTTrainer):
         self.group = group
         self.lora_plus_ratio = lora_plus_ratio
         super().__init__(*arguments, **options)
+        self._head: torch.nn.Linear | None = None
+        self._in_rows = False
+        self._speed_up()
         if self.args.fp16:
             # TRL puts a 4-bit base's adapter into bfloat16, whose gradients torch's scaler for float16 can't unscale.
             for parameter in self.model.parameters():
@@ -82,21 +89,38 @@ class BudgetTrainer(SFTTrainer):
     ) -> Any:
         """The mean loss of the trained tokens, in nats.
 
-        On the processor the positions that are trained in any record of the batch are projected at once: measured
-        beside TRL's tiles, which save a card's memory, 1.3 times the tokens a second at the same loss.
+        On the processor a batch has no padding, and only what is trained is projected (`trainer/rows.py`,
+        `trainer/loss.py`).
         """
         if self.args.device.type != "cpu" or return_outputs:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        labels = inputs.pop("labels")[:, 1:]
-        trained = (labels != IGNORED).any(0).nonzero()[:, 0]
-        logits = model(**inputs, logits_to_keep=trained, use_cache=False).logits
-        loss = cross_entropy(
-            logits.float().flatten(0, 1), labels[:, trained].flatten(), ignore_index=IGNORED, reduction="sum"
-        )
+        targets = pad(inputs.pop("labels")[:, 1:], (0, 1), value=IGNORED)
+        if self._in_rows and "attention_mask" in inputs:
+            rows = Rows.of(inputs["input_ids"], inputs["attention_mask"], targets)
+            inputs, targets = {"input_ids": rows.ids, "position_ids": rows.positions, "rows": rows}, rows.targets
+        trained = targets != IGNORED
+        with taken_off(self._head) if self._head else nullcontext():
+            output = model(**inputs, logits_to_keep=trained, use_cache=False).logits
+        if self._head:
+            loss = projected_loss(output, self._head.weight, targets[trained])
+        else:
+            loss = cross_entropy(output.float(), targets[trained], reduction="sum")
         if num_items_in_batch is None:
-            return loss / (labels != IGNORED).sum()
+            return loss / trained.sum()
         # The count is that of all processes, over which the gradients are then averaged.
         return loss / num_items_in_batch * self.accelerator.num_processes
+
+    def _speed_up(self) -> None:
+        """What makes training faster on the processor and changes nothing in it but the last digits."""
+        if self.args.device.type != "cpu" or self.is_fsdp_enabled:
+            return
+        base = self.accelerator.unwrap_model(self.model).get_base_model()
+        self._head = plain_head(base)
+        fuse(self.model)
+        noise = self.args.neftune_noise_alpha or any(
+            isinstance(module, torch.nn.Dropout) and module.p for module in self.model.modules()
+        )
+        self._in_rows = not noise and attend_in_rows(base)
 
     def create_optimizer(self, model: Any = None) -> Any:
         """The optimiser that the arguments name, with LoRA+'s rates where a ratio is given."""
