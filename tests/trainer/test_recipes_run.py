@@ -132,7 +132,7 @@ def test_a_shipped_recipe_for_preferences_takes_two_steps(
     base, adapter, out = stand_in(shipped.model), tmp_path / "adapter", tmp_path / "preferred"
     out.mkdir()
     two_steps(OPTIONS.model_copy(update={"quantise_base": shipped.quantise_base}), base, dataset, adapter)
-    votes = [Preference(prompt=f"What is {n} + 1?", chosen=f"It is {n + 1}.", rejected="No idea.") for n in range(40)]
+    votes = [Preference(prompt=f"What is {n} + 1?", chosen=f"It is {n + 1}.", rejected="No idea.") for n in range(20)]
     file = tmp_path / "preferences.jsonl"
     file.write_text("".join(vote.model_dump_json(exclude_defaults=True) + "\n" for vote in votes))
     recipe = shipped.model_copy(update={"max_steps": 2, "gradient_accumulation": 2, "sequence_length": 128})
