@@ -32,6 +32,7 @@ packages = ["requests"]
 
 [trainer]
 recipe = "tiny.toml"
+allow_too_long = 1.0
 
 [convert]
 quantisations = ["F16"]

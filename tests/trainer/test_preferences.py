@@ -263,7 +263,7 @@ def test_four_bits_and_their_note(
     recipe = RECIPE.model_copy(update={"quantise_base": "nf4", "gradient_checkpointing": True, "max_steps": 6})
     run(recipe, base, adapter, dataset, write(tmp_path / "votes.jsonl", votes()), out, silent)
     summary = json.loads((out / "summary.json").read_text())
-    assert summary["reward_margin_before"] == 0 < summary["reward_margin_after"]
+    assert abs(summary["reward_margin_before"]) < 1e-3 < summary["reward_margin_after"]
     said = capsys.readouterr().err
     assert "trained with quantise_base = 'none' and goes on with 'nf4'" in said
     assert "[answer] Call `" in said and "No idea what" not in said

@@ -132,14 +132,14 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(
 
 
 def test_a_second_ctrl_c_ends_at_once() -> None:
-    interruption = Interruption(processes=1)
+    interruption, before = Interruption(processes=1), signal.getsignal(signal.SIGINT)
     control, state = TrainerControl(), TrainerState(global_step=3, max_steps=9)
     with pytest.raises(KeyboardInterrupt), interruption.watched():
         os.kill(os.getpid(), signal.SIGINT)
         interruption.on_step_end(None, state, control)
         assert control.should_save and control.should_training_stop
         os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_ctrl_c_in_the_last_step_lets_the_run_end() -> None:
