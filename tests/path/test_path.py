@@ -117,9 +117,11 @@ def reader(project: Path) -> Iterator[Reader]:
 
 def wait_until_begun(workspace: Path, artefact: str, process: subprocess.Popen[bytes]) -> None:
     """Wait until a stage is at work: its unfinished folder is there, and its first file where it writes one early."""
-    first = {"adapter": "training.jsonl", "bundle": ".work/model", "base-bundle": ".work/model"}.get(artefact, "")
+    first = {"bundle": ".work/model", "base-bundle": ".work/model"}.get(artefact, "")
+    # While it trains, the log lies with the checkpoints; it gets into the adapter when all else is done.
+    begun = "checkpoints/*/training.jsonl" if artefact == "adapter" else f"{BUILDS}/{artefact}-*.partial/{first}"
     deadline = time.monotonic() + DEADLINE
-    while not any(workspace.glob(f"{BUILDS}/{artefact}-*.partial/{first}")):
+    while not any(workspace.glob(begun)):
         assert process.poll() is None, "the build ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.01)
