@@ -7,7 +7,6 @@ folder of the output, which is gone before the manifest is written. Knows nothin
 from __future__ import annotations
 
 import math
-import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from bundle.atomic import write_text
 from bundle.digests import digest_file, digest_value
 from bundle.errors import ConvertError, DatasetError
 from bundle.evidence import Evidence, Proof
-from bundle.manifest import PICTURE, SYMBOLS, Manifest, ModelFile, seal
+from bundle.manifest import NAME, PICTURE, SYMBOLS, Manifest, ModelFile, seal
 from bundle.records import EVAL, TRAIN, Record, read_records
 from bundle.stage import Progress, StageResult
 from bundle.template import PromptTemplate
@@ -97,7 +96,7 @@ def run(
         ConvertError: a setting or an input can't be used, or the proof failed; the bundle isn't sealed then.
         DatasetError: the dataset is incomplete or damaged.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+    if not NAME.fullmatch(name):
         raise ConvertError(f"{name!r}: not a name for files; use letters, digits, dots and dashes")
     types = known_types(settings.quantisations)
     kept = kept_types(settings, types) if adapter else types
