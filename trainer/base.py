@@ -69,15 +69,15 @@ def materialise_base(source: Path, out: Path, progress: Progress) -> None:
 
 @contextmanager
 def _one_reader() -> Iterator[None]:
-    """Within this, a GGUF file is parsed once: transformers parses it for the configuration, the tokenizer and the
-    weights each, which takes longer than all the rest.
+    """Within this, a GGUF file is parsed once, and its tensors' names are mapped once: transformers parses it for the
+    configuration, the tokenizer and the weights each, and maps for every module, which takes longer than all the rest.
     """
-    parse = gguf.GGUFReader
-    gguf.GGUFReader = functools.cache(parse)
+    parse, name = gguf.GGUFReader, gguf.get_tensor_name_map
+    gguf.GGUFReader, gguf.get_tensor_name_map = functools.cache(parse), functools.cache(name)
     try:
         yield
     finally:
-        gguf.GGUFReader = parse
+        gguf.GGUFReader, gguf.get_tensor_name_map = parse, name
 
 
 def _materialise(source: Path, out: Path, progress: Progress) -> None:
@@ -144,7 +144,7 @@ def _read_header(source: Path) -> _Header:
     if not source.is_file():
         raise BaseModelError(f"{source}: no such file; {_REMEDY}")
     try:
-        reader = gguf.GGUFReader(source)
+        reader = gguf.GGUFReader(str(source))  # as transformers calls it: parsed once
         fields = {
             key: str(field.contents()) if (field := reader.get_field(key)) else ""
             for key in ("general.license", "tokenizer.ggml.pre")
