@@ -9,7 +9,7 @@ import pytest
 from bundle.records import Provenance, Record
 from curation.duplicates import Duplicates, code_hash
 from curation.settings import Filters
-from curation.shingles import grams, jaccard, shingles
+from curation.shingles import Index, Shingles, grams, jaccard, shingles
 
 CODE = "import numpy as np\n\nx = np.arange(6).reshape(2, 3)\nprint(np.{0}(x, axis=0))\n# {1}"
 PROSE = (
@@ -126,6 +126,22 @@ def test_the_estimate_is_near_the_truth() -> None:
     estimate = one.sketch.jaccard(other.sketch)
     assert abs(estimate - one.similarity(other)) < 0.15
     assert 0.4 < one.similarity(other) < 0.85
+
+
+@pytest.mark.parametrize("similarity", [0.85, 0.7, 1.0])
+def test_of_many_told_in_one_form_none_that_is_alike_is_missed(similarity: float) -> None:
+    index = Index(similarity)
+    added: list[Shingles] = []
+    found = 0
+    for number in range(500):  # more than the index first has room for
+        words = " ".join(f"w{place}" for place in range(number % 5, 60)) + f" as in example {number % 100}"
+        one = shingles(record(f"How is {number % 100} computed?", words, f"print({number % 50}, {number % 2})"))
+        alike = [(place, score) for place, known in enumerate(added) if (score := one.similarity(known)) >= similarity]
+        assert list(index.alike(one)) == alike
+        found += len(alike)
+        index.add(one)
+        added.append(one)
+    assert found
 
 
 def test_many_take_seconds_and_give_the_same_each_time() -> None:
