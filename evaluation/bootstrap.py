@@ -31,6 +31,11 @@ class Series:
         """The mean over all questions."""
         return sum(self.totals) / sum(self.weights)
 
+    @property
+    def each(self) -> list[float]:
+        """The value of each question by itself."""
+        return [total / weight for total, weight in zip(self.totals, self.weights, strict=True)]
+
     def resampled(self, draws: Sequence[Sequence[int]]) -> list[float]:
         """The mean in each draw."""
         total, weight = self.totals.__getitem__, self.weights.__getitem__

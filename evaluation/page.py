@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from evaluation.bootstrap import RESAMPLES
 from evaluation.escape import fenced, markdown
-from evaluation.report import LEGEND, Report
+from evaluation.report import LEGEND, Difference, Report
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,20 @@ def render_page(report: Report, examples: Sequence[Example]) -> str:
 
 def table(report: Report) -> str:
     """The table alone; the better value is bold."""
-    names = [*report.order, *([report.pair_title] if report.pairs else [])]
+    names = [*report.order, *([report.pair_title, "p"] if report.pairs else [])]
     lines = [["measure", *map(markdown, names)], ["---", *["---:"] * len(names)]]
     for metric, values, difference in report.rows():
         best = metric.best(report.means(metric))
         cells = [f"**{value}**" if name == best else value for name, value in zip(report.order, values, strict=True)]
-        lines.append([metric.title, *cells, *([difference] if report.pairs else [])])
+        pair = report.pairs.get(metric.name)
+        lines.append([metric.title, *cells, *([difference, _chance(pair)] if report.pairs else [])])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _chance(pair: Difference | None) -> str:
+    if pair is None:
+        return ""
+    return "< 0.001" if pair.p < 0.001 else f"{pair.p:.3f}"
 
 
 def _method(report: Report) -> str:
@@ -65,7 +72,8 @@ def _method(report: Report) -> str:
         f"- Answers: {sampling}; the seed of each is {report.seed} plus the question's position; "
         f"{report.concurrency} under way at once; answer cache off. Same questions and seeds for every candidate, "
         "one candidate after the other.",
-        f"- Intervals: {RESAMPLES:,} resamples of the questions, the same ones for every candidate.",
+        f"- Intervals: {RESAMPLES:,} resamples of the questions, the same ones for every candidate. *p*: the exact "
+        "sign test over the questions, which is McNemar's where an answer is right or wrong.",
         f"- The whole evaluation took {report.seconds:.0f} s.",
         *(f"- *{metric.title}*: {metric.meaning}." for metric, _, _ in report.rows()),
     ]

@@ -18,6 +18,7 @@ from bundle.errors import EvaluationError
 from evaluation.bootstrap import Series, draw_again, interval
 from evaluation.escape import one_line
 from evaluation.metric import METRICS, Metric
+from evaluation.significance import sign_test
 
 REPORT = "report.json"
 _SUMMED_UP = ("loss", "valid_python", "ends_by_itself")
@@ -47,6 +48,8 @@ class Difference(_Part):
     difference: float
     low: float
     high: float
+    p: float
+    """Two-sided p of the exact sign test over the questions, which is McNemar's where each is right or wrong."""
 
     @property
     def clear(self) -> bool:
@@ -133,7 +136,8 @@ def estimate(
             differences = [b - a for a, b in zip(samples[first][metric], samples[second][metric], strict=True)]
             low, high = interval(differences)
             mean = series[second][metric].mean - series[first][metric].mean
-            pairs[metric] = Difference(difference=mean, low=low, high=high)
+            p = sign_test(*(series[name][metric].each for name in (first, second)))
+            pairs[metric] = Difference(difference=mean, low=low, high=high, p=p)
     return candidates, pairs
 
 

@@ -60,6 +60,7 @@ def test_estimates_and_differences():
     assert base["seconds"].low == base["seconds"].mean == base["seconds"].high == 12
     pair = report.pairs["valid_python"]
     assert pair.difference == 0.25 and 0 < pair.low < 0.25 < pair.high and pair.clear
+    assert pair.p == 2 / 2**10 and report.pairs["tokens"].p == 1
     assert set(report.pairs) == {"valid_python", "loss", "tokens"}
     paired, alone = pair.high - pair.low, base["valid_python"].high - base["valid_python"].low
     assert paired < alone  # question by question: the 20 that both get right don't blur the difference
@@ -68,7 +69,10 @@ def test_estimates_and_differences():
 
 def test_twins_tie(tmp_path):
     report = make_report(shares=(20, 20))
-    assert all(pair.difference == pair.low == pair.high == 0 and not pair.clear for pair in report.pairs.values())
+    assert all(
+        pair.difference == pair.low == pair.high == 0 and pair.p == 1 and not pair.clear
+        for pair in report.pairs.values()
+    )
     assert "*" not in printed(tmp_path, report).split("held-out questions")[0]
 
 
@@ -104,7 +108,7 @@ def test_a_hostile_name_breaks_neither_terminal_nor_page(tmp_path, width):
     assert not set(text) & {"\x1b", "\u202e"} and max(map(len, text.splitlines())) <= width
     table = [line for line in render_page(report, []).splitlines() if line.startswith("|")]
     assert len(table) == 2 + 6
-    assert {line.replace("\\|", "").count("|") for line in table} == {5}
+    assert {line.replace("\\|", "").count("|") for line in table} == {6}
 
 
 @pytest.mark.parametrize(
