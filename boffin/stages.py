@@ -287,7 +287,7 @@ STAGES = {
         Stage(
             "evaluate",
             REPORT,
-            2,
+            3,
             (DATASET, BASE_BUNDLE, BUNDLE),
             evaluation_depends,
             _run_evaluation,
