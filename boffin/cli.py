@@ -14,6 +14,7 @@ import typer
 
 from boffin.bundle_commands import bundles
 from boffin.options import HERE, Assignments, Folder, Signer
+from boffin.suite_commands import suites
 
 app = typer.Typer(
     name="boffin",
@@ -37,6 +38,7 @@ data = typer.Typer(
 )
 app.add_typer(data, name="data")
 app.add_typer(bundles, name="bundle")
+app.add_typer(suites, name="suite")
 
 Dataset = Annotated[
     Path | None, typer.Option("--dataset", help="A dataset's folder, instead of the project's.", metavar="DIR")

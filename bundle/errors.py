@@ -12,6 +12,7 @@
     ├── BundleError         a bundle that is incomplete or damaged
     ├── TemplateError       a prompt template that can't be rendered
     ├── EvaluationError     a candidate that doesn't answer
+    ├── SuiteError          a suite of questions that can't be used
     ├── GateError           an expert that is worse than allowed
     ├── ServerError         the local endpoint: doesn't start, doesn't answer
     └── Interrupted         the user stopped the work, which can be taken up again
@@ -73,6 +74,10 @@ class TemplateError(BoffinError):
 
 class EvaluationError(BoffinError):
     """A candidate can't be evaluated."""
+
+
+class SuiteError(BoffinError):
+    """A suite of questions is missing, or a file of it can't be used."""
 
 
 class GateError(BoffinError):

@@ -87,7 +87,9 @@ def run(job: dict[str, Any], rules: int, status: int) -> NoReturn:
         sys.addaudithook(refuse_shell)
     os.write(status, READY.encode())
     try:
-        exec(compile(source, CODE, "exec", dont_inherit=True), main.__dict__)
+        program = compile(source, CODE, "exec", dont_inherit=True)
+        del source  # a program may hold what the code that it runs is not to find in its callers' variables
+        exec(program, main.__dict__)
     except SystemExit:
         raise
     except BaseException as error:

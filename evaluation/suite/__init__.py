@@ -1,0 +1,1 @@
+"""The question suite: questions, what an answer must contain, a reference answer, a check that runs its code."""
