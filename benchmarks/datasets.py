@@ -38,10 +38,11 @@ from bundle.errors import BoffinError, DatasetError
 from bundle.manifest import load_manifest
 from bundle.records import EVAL, SYMBOLS, TRAIN, Record, read_records, write_records
 from bundle.stage import TerminalProgress
+from evaluation.answers import ANSWERS
 from evaluation.bootstrap import Series
 from evaluation.metric import METRICS
 from evaluation.report import estimate
-from evaluation.stage import ANSWERS, run
+from evaluation.stage import run
 from symbols.table import SymbolTable, SymbolTableError
 
 RESULTS = Path(__file__).parent / "results" / "datasets"

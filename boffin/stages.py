@@ -240,7 +240,19 @@ def _convert(
 
 def evaluation_depends(project: Project) -> Any:
     """What is measured; how much of a drop is allowed changes no report."""
-    return project.settings.evaluation.model_dump(mode="json", exclude={"allowed_drop"})
+    folder = suite_of(project)
+    return [
+        project.settings.evaluation.model_dump(mode="json", exclude={"allowed_drop"}),
+        digest_files(folder) if folder and folder.is_dir() else "",
+    ]
+
+
+def suite_of(project: Project) -> Path | None:
+    """The folder of the suite that is asked; None for none."""
+    from evaluation.suite.place import suite_folder
+
+    name = project.settings.evaluation.suite
+    return suite_folder(name, project.folder) if name else None
 
 
 def _run_evaluation(project: Project, out: Path, progress: Progress) -> StageResult:
@@ -251,7 +263,7 @@ def _run_evaluation(project: Project, out: Path, progress: Progress) -> StageRes
     template = load_manifest(project.workspace.path(BUNDLE)).template
     with served_candidates(project, {"base": BASE_BUNDLE, "tuned": BUNDLE}, progress) as candidates:
         dataset = project.workspace.path(DATASET).resolve()
-        return run(project.settings.evaluation, template, candidates, dataset, out, progress)
+        return run(project.settings.evaluation, template, candidates, dataset, out, progress, suite_of(project))
 
 
 _DATASET_FILES = _of_files(TRAIN, EVAL, SYMBOLS)

@@ -19,7 +19,8 @@ from bundle.errors import DatasetError
 from bundle.records import EVAL, read_records
 from evaluation.escape import one_line
 from evaluation.suite.checker import Checker
-from evaluation.suite.folder import SHIPPED, read_suite
+from evaluation.suite.folder import read_suite
+from evaluation.suite.place import SHIPPED
 from evaluation.suite.proof import Proof, prove, warm_imports
 from evaluation.suite.proposal import write_drafts, write_example
 from evaluation.suite.question import CATEGORIES, Question
@@ -47,9 +48,7 @@ def propose(suite: Path, folder: Path, dataset: Path | None, count: int) -> None
     if not (path / EVAL).is_file():
         raise DatasetError(f"{path}: no held-out records here; run `boffin curate` first, or name a dataset")
     written = write_drafts(suite, list(read_records(path / EVAL)), count)
-    typer.echo(
-        f"Wrote {len(written)} drafts into {suite}. They are never asked: edit each, and delete `draft: true`."
-    )
+    typer.echo(f"Wrote {len(written)} drafts into {suite}. They are never asked: edit each, and delete `draft: true`.")
 
 
 def check_suite(

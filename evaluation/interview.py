@@ -29,7 +29,9 @@ class Interview:
     answers: Sequence[Answer]
     losses: Sequence[Loss]
     seconds: float
-    """Wall time of all answers together; scoring isn't in it."""
+    """Wall time of all answers together; scoring and the suite aren't in it."""
+    suite_answers: Sequence[Answer] = ()
+    """The answers to the suite's questions, along them."""
 
 
 def sampling_of(settings: EvaluationSettings) -> Mapping[str, float]:
@@ -48,8 +50,9 @@ def interview(
     template: PromptTemplate,
     settings: EvaluationSettings,
     progress: Progress,
+    suite: Sequence[str] = (),
 ) -> Interview:
-    """Score and ask one candidate; nothing else should use its machine meanwhile.
+    """Score and ask one candidate, and ask it the suite's questions; nothing else should use its machine meanwhile.
 
     Raises:
         EvaluationError: the candidate can't be reached, refuses, or sends what can't be used.
@@ -58,8 +61,11 @@ def interview(
     with Endpoint(candidate, settings.concurrency) as endpoint:
         losses = _score(endpoint, candidate.name, questions, template, progress)
         began = time.monotonic()
-        answers = _ask(endpoint, candidate.name, questions, settings, progress)
-        return Interview(candidate, answers, losses, time.monotonic() - began)
+        texts = [record.question for record in questions]
+        answers = _ask(endpoint, f"asking {candidate.name}", texts, settings, progress)
+        seconds = time.monotonic() - began
+        written = _ask(endpoint, f"asking {candidate.name} the suite", suite, settings, progress) if suite else []
+        return Interview(candidate, answers, losses, seconds, written)
 
 
 def _score(
@@ -75,19 +81,19 @@ def _score(
 
 
 def _ask(
-    endpoint: Endpoint, name: str, questions: Sequence[Record], settings: EvaluationSettings, progress: Progress
+    endpoint: Endpoint, doing: str, questions: Sequence[str], settings: EvaluationSettings, progress: Progress
 ) -> list[Answer]:
     sampling = sampling_of(settings)
     with ThreadPoolExecutor(settings.concurrency) as pool:
         try:
             futures = [
-                pool.submit(endpoint.answer, record.question, sampling, settings.seed + position)
-                for position, record in enumerate(questions)
+                pool.submit(endpoint.answer, question, sampling, settings.seed + position)
+                for position, question in enumerate(questions)
             ]
-            progress(f"asking {name}", 0, len(futures), "questions")
+            progress(doing, 0, len(futures), "questions")
             for done, future in enumerate(as_completed(futures), start=1):
                 future.result()
-                progress(f"asking {name}", done, len(futures), "questions")
+                progress(doing, done, len(futures), "questions")
             return [future.result() for future in futures]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -18,7 +18,7 @@ class Metric:
     """Its key in report.json."""
     title: str
     """What people read."""
-    group: Literal["quality", "speed", "size"]
+    group: Literal["quality", "suite", "speed", "size"]
     better: Literal["higher", "lower", ""]
     """Which way is better; empty for what is neither."""
     meaning: str
@@ -99,6 +99,46 @@ METRICS = (
         "quality",
         "lower",
         "mean share of runs of four words that occurred before in the same answer",
+        "%",
+    ),
+    Metric(
+        "suite_valid_python",
+        "suite: valid",
+        "suite",
+        "higher",
+        "of the suite's answers, the share with a python block whose python blocks all parse",
+        "%",
+    ),
+    Metric(
+        "suite_existing_symbols",
+        "suite: symbols",
+        "suite",
+        "higher",
+        "of the suite's answers, the share whose code is valid and names only what exists",
+        "%",
+    ),
+    Metric(
+        "suite_complete",
+        "suite: complete",
+        "suite",
+        "higher",
+        "mean share of what an answer to the question must contain: symbols, keyword arguments, exceptions, ideas",
+        "%",
+    ),
+    Metric(
+        "suite_passes",
+        "suite: code passes",
+        "suite",
+        "higher",
+        "of the suite's questions with a check, the share whose answer's code runs in the sandbox and passes it",
+        "%",
+    ),
+    Metric(
+        "suite_ends_by_itself",
+        "suite: ends",
+        "suite",
+        "higher",
+        "of the suite's answers, the share that ended before the bound on tokens cut them off",
         "%",
     ),
     Metric("tokens", "tokens an answer", "speed", "", "mean length of an answer, in tokens"),

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 
 from evaluation.bootstrap import RESAMPLES
 from evaluation.escape import fenced, markdown
+from evaluation.metric import METRICS
 from evaluation.report import LEGEND, Difference, Report
+from evaluation.suite.changes import Changes
+
+MOST_SHOWN = 4000
+"""Characters of an answer to the suite that are shown."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +39,18 @@ class Example:
     answers: Sequence[ExampleAnswer]
 
 
-def render_page(report: Report, examples: Sequence[Example]) -> str:
+def render_page(report: Report, examples: Sequence[Example], changes: Changes | None = None) -> str:
     """The whole page."""
-    return (
-        "\n\n".join(
-            ["# Evaluation", table(report), f"Bold: the better value. {LEGEND}", _method(report), *_examples(examples)]
-        )
-        + "\n"
-    )
+    parts = [
+        "# Evaluation",
+        table(report),
+        f"Bold: the better value. {LEGEND}",
+        *_groups(report),
+        _method(report),
+        *(_changes(changes) if changes else []),
+        *_examples(examples),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def table(report: Report) -> str:
@@ -69,6 +78,7 @@ def _method(report: Report) -> str:
     lines += [
         f"- {report.questions} of {report.held_out} held-out records, drawn with seed {report.seed}; the split's "
         f"SHA-256 is `{report.dataset_digest}`.",
+        *_suite_method(report),
         f"- Answers: {sampling}; the seed of each is {report.seed} plus the question's position; "
         f"{report.concurrency} under way at once; answer cache off. Same questions and seeds for every candidate, "
         "one candidate after the other.",
@@ -78,6 +88,54 @@ def _method(report: Report) -> str:
         *(f"- *{metric.title}*: {metric.meaning}." for metric, _, _ in report.rows()),
     ]
     return "\n".join(lines)
+
+
+def _suite_method(report: Report) -> list[str]:
+    suite = report.suite
+    if suite is None:
+        return []
+    return [
+        f"- {suite.questions} of {suite.available} questions of the suite {markdown(suite.name)} about the dataset's "
+        f"libraries, from each category its share; {suite.checked} of them with a check that runs the answer's code. "
+        f"The SHA-256 of what was asked is `{suite.digest}`."
+    ]
+
+
+def _groups(report: Report) -> list[str]:
+    """The suite's metrics by category and by library, each value from the first candidate to the last."""
+    if report.suite is None:
+        return []
+    metrics = [metric for metric in METRICS if metric.group == "suite"]
+    parts = [f"## The suite, {' → '.join(map(markdown, report.order))}"]
+    for kind, groups in report.suite.by.items():
+        lines = [[kind, *(metric.title for metric in metrics)], ["---", *["---:"] * len(metrics)]]
+        for group, candidates in groups.items():
+            cells = []
+            for metric in metrics:
+                values = [candidates[name].get(metric.name) for name in report.order]
+                shown = [metric.number(value.mean) for value in values if value]
+                cells.append(metric.with_unit(" → ".join(shown)) if shown else "–")
+            lines.append([markdown(group), *cells])
+        parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    return parts
+
+
+def _changes(changes: Changes) -> list[str]:
+    parts = []
+    for title, found in (
+        (f"Where {changes.names[1]} lost most", changes.losses),
+        (f"Where {changes.names[1]} gained most", changes.gains),
+    ):
+        parts += [f"## {markdown(title)}"] if found else []
+        for number, change in enumerate(found, start=1):
+            question = change.first.question
+            parts += [f"### {number}. {markdown(question.id)}", fenced(question.text, "text")]
+            for name, judged in zip(changes.names, (change.first, change.second), strict=True):
+                parts += [
+                    f"**{markdown(name)}** · {markdown(judged.remarks)}",
+                    fenced(judged.answer.text, "markdown", MOST_SHOWN),
+                ]
+    return parts
 
 
 def _examples(examples: Sequence[Example]) -> list[str]:

@@ -57,10 +57,31 @@ class Difference(_Part):
         return self.low > 0 or self.high < 0
 
 
+Estimates = dict[str, Estimate]
+"""Metric → estimate."""
+
+
+class SuiteReport(_Part):
+    """What was asked of a suite, and how it went by group; its metrics are among the candidates'."""
+
+    name: str
+    """The suite, as the settings name it."""
+    questions: int
+    """How many of its questions were asked."""
+    available: int
+    """How many it has about the dataset's libraries."""
+    checked: int
+    """Of how many the answers' code was run."""
+    digest: str
+    """SHA-256 of the questions asked, with their reference answers."""
+    by: dict[str, dict[str, dict[str, Estimates]]]
+    """`category` and `library` → group → candidate → metric → estimate."""
+
+
 class Report(_Part):
     """All that report.json says."""
 
-    candidates: dict[str, dict[str, Estimate]]
+    candidates: dict[str, Estimates]
     """Candidate → metric → estimate."""
     pairs: dict[str, Difference]
     """Metric → difference between the second candidate of `order` and the first; empty for one candidate."""
@@ -84,6 +105,8 @@ class Report(_Part):
     """SHA-256 of the held-out split."""
     template_digest: str
     """SHA-256 of the prompt template of the scored texts."""
+    suite: SuiteReport | None = None
+    """What was asked of the suite; None where nothing was."""
 
     @property
     def pair_title(self) -> str:
@@ -110,7 +133,7 @@ class Report(_Part):
 
 def estimate(
     series: Mapping[str, Mapping[str, Series]], single: Mapping[str, Mapping[str, float]], count: int, seed: int
-) -> tuple[dict[str, dict[str, Estimate]], dict[str, Difference]]:
+) -> tuple[dict[str, Estimates], dict[str, Difference]]:
     """The `candidates` and the `pairs` of a report, from measures a question.
 
     `series` holds candidate → metric → one value for each of `count` questions, `single` candidate → metric → one
@@ -121,7 +144,7 @@ def estimate(
         name: {metric: values.resampled(draws) for metric, values in metrics.items()}
         for name, metrics in series.items()
     }
-    candidates: dict[str, dict[str, Estimate]] = {}
+    candidates: dict[str, Estimates] = {}
     for name, metrics in series.items():
         candidates[name] = {
             metric: Estimate(mean=value, low=value, high=value) for metric, value in single[name].items()
@@ -185,7 +208,8 @@ def print_table(report_path: Path, console: Console | None = None) -> None:
         table.add_row(metric.title, *cells, *([Text(difference)] if report.pairs else []), end_section=ends_group)
     console = console or Console()
     console.print(table)
-    console.print(Text(f"{report.questions} held-out questions. * is the better value. {LEGEND}", style="dim"))
+    suite = f", {report.suite.questions} questions of the suite" if report.suite else ""
+    console.print(Text(f"{report.questions} held-out questions{suite}. * is the better value. {LEGEND}", style="dim"))
 
 
 def summary(report: Report) -> str:

@@ -25,6 +25,11 @@ class EvaluationSettings(SettingsPart):
 
     questions: int = Field(default=60, ge=1)
     """How many held-out records are asked, drawn by the seed; all of them where there are fewer."""
+    suite: str = "python"
+    """The suite of written questions that is asked beside them: a folder, `python` for the one that comes with Boffin,
+    or empty for none. Only questions about the dataset's libraries are asked."""
+    suite_questions: int = Field(default=100, ge=1)
+    """How many of the suite's questions are asked, from each category its share; all of them where there are fewer."""
     seed: int = Field(default=0, ge=0)
     """Seed of the draw and of each answer's sampling."""
     temperature: float = Field(default=0.3, ge=0)

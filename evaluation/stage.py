@@ -6,30 +6,31 @@ how the dataset or the models were made, or who started their servers.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-from bundle.atomic import atomic_open, write_json, write_text
+from bundle.atomic import write_json, write_text
 from bundle.digests import digest_file
 from bundle.errors import DatasetError, EvaluationError
 from bundle.records import EVAL, SYMBOLS, Record
 from bundle.stage import Progress, StageResult
 from bundle.template import PromptTemplate
+from evaluation.answers import ANSWERS, write_answers
 from evaluation.candidate import Candidate
 from evaluation.grade import Graded, grade, series
 from evaluation.interview import Interview, interview, sampling_of
 from evaluation.metric import METRICS
 from evaluation.page import Example, ExampleAnswer, render_page
-from evaluation.questions import draw_questions
+from evaluation.questions import draw_questions, held_out
 from evaluation.report import REPORT, Report, estimate, summary
 from evaluation.settings import EvaluationSettings
+from evaluation.suite.changes import Changes, changed
+from evaluation.suite.draw import draw_suite
+from evaluation.suite.exam import examine
 from symbols.table import SymbolTable, SymbolTableError
 
 PAGE = "report.md"
-ANSWERS = "answers.jsonl"
 
 
 def run(
@@ -39,11 +40,15 @@ def run(
     dataset: Path,
     out: Path,
     progress: Progress,
+    suite: Path | None = None,
 ) -> StageResult:
-    """Compare candidates on a dataset's held-out records; the first candidate is the one compared against.
+    """Compare candidates on a dataset's held-out records, and on the questions of a suite's folder.
+
+    The first candidate is the one compared against.
 
     Raises:
         DatasetError: the held-out split or the symbol table is missing, damaged or empty.
+        SuiteError: the suite is missing, or a file of it can't be used.
         EvaluationError: no candidates, two of one name, or one that can't be reached or used.
         TemplateError: a record can't be rendered.
     """
@@ -51,13 +56,17 @@ def run(
     names = [candidate.name for candidate in candidates]
     if not names or len(set(names)) < len(names):
         raise EvaluationError(f"candidates {', '.join(names) or '(none)'}: give at least one, each with its own name")
-    questions, held_out = draw_questions(dataset, settings.questions, settings.seed)
+    records = held_out(dataset)
+    questions = draw_questions(records, settings.questions, settings.seed)
+    libraries = {record.provenance.package for record in records}
+    written, available = draw_suite(suite, libraries, settings.suite_questions, settings.seed) if suite else ([], 0)
     try:
         table = SymbolTable.load(dataset / SYMBOLS)
     except SymbolTableError as error:
         raise DatasetError(str(error)) from None
 
-    interviews = [interview(candidate, questions, template, settings, progress) for candidate in candidates]
+    texts = [question.text for question in written]
+    interviews = [interview(candidate, questions, template, settings, progress, texts) for candidate in candidates]
     progress("checking the answers")
     graded = {spoken.candidate.name: grade(questions, spoken, table) for spoken in interviews}
     estimates, pairs = estimate(
@@ -66,28 +75,37 @@ def run(
         len(questions),
         settings.seed,
     )
+    exam = None
+    if written:
+        answers = {spoken.candidate.name: spoken.suite_answers for spoken in interviews}
+        exam = examine(settings.suite, written, available, answers, table, settings.seed, progress)
+        estimates = {name: own | exam.candidates[name] for name, own in estimates.items()}
+        pairs |= exam.pairs
     report = Report(
         candidates=estimates,
         pairs=pairs,
         order=names,
         models={candidate.name: f"{candidate.model} {candidate.quantisation}".strip() for candidate in candidates},
         questions=len(questions),
-        held_out=held_out,
+        held_out=len(records),
         seed=settings.seed,
         sampling=dict(sampling_of(settings)),
         concurrency=settings.concurrency,
         seconds=time.monotonic() - began,
         dataset_digest=digest_file(dataset / EVAL),
         template_digest=template.digest,
+        suite=exam and exam.report,
     )
-    _write_answers(out / ANSWERS, questions, graded, settings.seed)
-    write_text(out / PAGE, render_page(report, _examples(questions[: settings.examples], graded)))
+    write_answers(out / ANSWERS, questions, graded, exam, settings.seed)
+    changes = changed(exam.judged) if exam else Changes()
+    write_text(out / PAGE, render_page(report, _examples(questions[: settings.examples], graded), changes))
     write_json(out / REPORT, report.model_dump())
     return StageResult(
-        came_in=f"{len(questions)} of {held_out} held-out records, "
-        f"{len(names)} candidate{'s' if len(names) > 1 else ''}",
+        came_in=f"{len(questions)} of {len(records)} held-out records, "
+        + (f"{len(written)} of {available} of the suite, " if suite else "")
+        + f"{len(names)} candidate{'s' if len(names) > 1 else ''}",
         went_out=summary(report),
-        notes=_notes(report),
+        notes=(*_notes(report), *([exam.note] if exam and exam.note else [])),
     )
 
 
@@ -96,28 +114,6 @@ def _single(spoken: Interview) -> dict[str, float]:
     tokens = sum(answer.tokens for answer in spoken.answers)
     single = {"seconds": spoken.seconds, "tokens_per_second": tokens / spoken.seconds}
     return single | ({"megabytes": spoken.candidate.bytes / 1e6} if spoken.candidate.bytes else {})
-
-
-def _write_answers(path: Path, questions: Sequence[Record], graded: dict[str, list[Graded]], seed: int) -> None:
-    with atomic_open(path) as handle:
-        for name, answers in graded.items():
-            for position, (record, one) in enumerate(zip(questions, answers, strict=True)):
-                line = {
-                    "candidate": name,
-                    "symbol": record.provenance.symbol,
-                    "question": record.question,
-                    "seed": seed + position,
-                    "answer": one.answer.text,
-                    "finish_reason": one.answer.finish_reason,
-                    "tokens": one.answer.tokens,
-                    "seconds": one.answer.seconds,
-                    "loss": one.loss.total / one.loss.tokens,
-                    "reference_tokens": one.loss.tokens,
-                    "ends_by_itself": one.ends_by_itself,
-                    "repetition": one.repetition,
-                    **asdict(one.code),
-                }
-                handle.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def _examples(questions: Sequence[Record], graded: dict[str, list[Graded]]) -> list[Example]:

@@ -18,8 +18,6 @@ from evaluation.suite.markdown import MarkdownError, read_markdown
 from evaluation.suite.question import Question
 from evaluation.suite.strict_yaml import MAX_CHARACTERS, StrictYamlError, read_yaml
 
-SHIPPED = Path(__file__).parents[1] / "suites" / "python"
-"""The suite that comes with Boffin: requests, numpy, pandas and the standard library."""
 MAX_QUESTIONS = 2000
 """Questions of a suite, and files of its folder."""
 _MAX_BYTES = MAX_CHARACTERS

@@ -5,7 +5,7 @@ import pytest
 from bundle.errors import DatasetError, EvaluationError
 from bundle.stage import silent
 from evaluation.candidate import Candidate
-from evaluation.questions import draw_questions
+from evaluation.questions import draw_questions, held_out
 from evaluation.report import load_report
 from evaluation.settings import EvaluationSettings
 from evaluation.stage import run
@@ -149,12 +149,13 @@ def test_what_got_worse_is_said(make_endpoint, make_dataset, evaluate, replies):
 
 def test_the_draw_depends_on_seed_and_records_alone(make_dataset):
     dataset = make_dataset(30)
-    drawn, held_out = draw_questions(dataset, 10, seed=1)
-    assert held_out == 30 and len({record.instruction for record in drawn}) == 10
+    records = held_out(dataset)
+    drawn = draw_questions(records, 10, seed=1)
+    assert len(records) == 30 and len({record.instruction for record in drawn}) == 10
     lines = (dataset / "eval.jsonl").read_text().splitlines(keepends=True)
     (dataset / "eval.jsonl").write_text("".join(lines[::-1]))
-    assert draw_questions(dataset, 10, seed=1)[0] == drawn != draw_questions(dataset, 10, seed=2)[0]
-    assert len(draw_questions(dataset, 99, seed=1)[0]) == 30
+    assert held_out(dataset) == records and draw_questions(records, 10, seed=1) == drawn
+    assert draw_questions(records, 10, seed=2) != drawn and len(draw_questions(records, 99, seed=1)) == 30
 
 
 def test_a_dataset_without_records_or_symbols_is_one_line(make_dataset, evaluate, endpoint):

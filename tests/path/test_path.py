@@ -41,6 +41,7 @@ measured_records = 1
 free_answers = 1
 
 [evaluation]
+suite = ""
 questions = 2
 max_tokens = 8
 

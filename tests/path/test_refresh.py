@@ -46,6 +46,7 @@ recipe = "tiny.toml"
 quantisations = ["F16"]
 
 [evaluation]
+suite = ""
 questions = 4
 max_tokens = 8
 

@@ -1,0 +1,53 @@
+"""What the second candidate changes against the first, question by question: the largest gains and the worst losses.
+
+Knows nothing about how the answers were judged, or how they are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from evaluation.suite.grade import Judged
+
+SHOWN = 10
+"""How many of either are shown."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One question with both answers."""
+
+    first: Judged
+    second: Judged
+
+    @property
+    def difference(self) -> float:
+        """How much better the second answer is, from -1 to 1."""
+        return self.second.score - self.first.score
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The questions whose answers differ most."""
+
+    names: tuple[str, str] = ("", "")
+    """The first and the second candidate."""
+    gains: Sequence[Change] = ()
+    """The largest first."""
+    losses: Sequence[Change] = ()
+    """The worst first."""
+
+
+def changed(judged: Mapping[str, Sequence[Judged]]) -> Changes:
+    """The changes from the first candidate to the second; none where there is only one."""
+    if len(judged) < 2:
+        return Changes()
+    first, second = list(judged)[:2]
+    changes = [Change(one, other) for one, other in zip(judged[first], judged[second], strict=True)]
+    order = sorted(changes, key=lambda change: change.difference)
+    return Changes(
+        (first, second),
+        [change for change in order[::-1] if change.difference > 0][:SHOWN],
+        [change for change in order if change.difference < 0][:SHOWN],
+    )
