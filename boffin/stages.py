@@ -239,8 +239,8 @@ def _convert(
 
 
 def evaluation_depends(project: Project) -> Any:
-    """What is measured; how much of a drop is allowed changes no report."""
-    return project.settings.evaluation.model_dump(mode="json", exclude={"allowed_drop"})
+    """What is measured; how much of a drop is allowed, and what it costs, changes no report."""
+    return project.settings.evaluation.model_dump(mode="json", exclude={"allowed_drop", "cost"})
 
 
 def _run_evaluation(project: Project, out: Path, progress: Progress) -> StageResult:
