@@ -97,5 +97,3 @@ def _write(path: Path, text: str) -> None:
         line = explain_os_error(error, path) or f"{path}: can't be written ({error.strerror}); name another file"
         raise WorkspaceError(line) from None
     typer.echo(f"Wrote {path}.", err=True)
-
-

@@ -41,7 +41,7 @@ def reasons_against(main: Versus, others: Sequence[Versus], examples: int | None
             Advice(
                 "few-queries",
                 f"{number(case.queries_a_month)} queries a month are fewer than {FEWEST_QUERIES:,}: "
-                "what a hosted model costs for those pays no one's time.",
+                "at that load a hosted model costs less than the work on an expert.",
             )
         )
     if examples is not None and examples < FEWEST_EXAMPLES:

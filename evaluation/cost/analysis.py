@@ -7,7 +7,7 @@ from typing import Any
 
 from evaluation.cost.advice import Advice, reasons_against
 from evaluation.cost.case import Case
-from evaluation.cost.figure import dollars, number, percent
+from evaluation.cost.figure import Figure, dollars, number, percent
 from evaluation.cost.inputs import ASSUMED, GIVEN, Inputs
 from evaluation.cost.own import own_cost
 from evaluation.cost.sensitivity import INPUTS, Swing, swings
@@ -16,6 +16,8 @@ from evaluation.cost.versus import Versus, against
 _ONLY_WITH = {"usd_a_kwh": "load_watts", "write_off_years": "purchase_usd"}
 """Inputs that play no part where another is 0."""
 _MOST_NAMED = 4
+NEXT_TO_NOTHING = 0.005
+"""Share of the largest effect below which an input isn't worth a look."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,21 @@ class Analysis:
     reasons: tuple[Advice, ...]
     swings: tuple[Swing, ...]
     """By falling effect; those without any are left out."""
+
+    @property
+    def most_effect(self) -> float:
+        """Of the input that moves a month's saving furthest, in dollars."""
+        return max((swing.effect(self.main) for swing in self.swings), default=0)
+
+    @property
+    def main_swings(self) -> list[Swing]:
+        """Those that are worth a look."""
+        return [swing for swing in self.swings if swing.effect(self.main) >= NEXT_TO_NOTHING * self.most_effect]
+
+    @property
+    def small_swings(self) -> list[Swing]:
+        """The others."""
+        return [swing for swing in self.swings if swing not in self.main_swings]
 
     @property
     def all(self) -> tuple[Versus, ...]:
@@ -47,7 +64,9 @@ class Analysis:
                 "The throughput was measured on the machine that evaluated, the price is another's: give "
                 "--tokens-a-second of the card, or --rent of the machine."
             )
-        assumed = [swing.title for swing in self.swings if origins.get(swing.name) == ASSUMED and swing.effect(self.main)]
+        assumed = [
+            swing.title for swing in self.swings if origins.get(swing.name) == ASSUMED and swing.effect(self.main)
+        ]
         if assumed:
             found.append(f"Assumed, not known, and of most effect: {', '.join(assumed[:_MOST_NAMED])}.")
         return tuple(found)
@@ -56,6 +75,18 @@ class Analysis:
     def case(self) -> Case:
         """The case."""
         return self.inputs.case
+
+    def formulas(self) -> list[Figure]:
+        """The main comparison's figures, without those that are 0 or say nothing new."""
+        case = self.case
+        plain = {
+            "served_queries_a_month": not case.cache_hit_share,
+            "card_usable_queries_a_month": not case.idle_share,
+            "upfront_usd": not case.purchase_usd,
+            "saved_share": float(self.main.saved) < 0,
+        }
+        figures = (*self.main.own.figures, *self.main.figures)
+        return [figure for figure in figures if figure.value != 0 and not plain.get(figure.name)]
 
     def input_rows(self) -> list[tuple[str, str, str]]:
         """Title, value and origin of each input that plays a part."""

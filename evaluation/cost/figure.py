@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Unit = Literal["usd", "share", "queries", "cards", "days", "months"]
+Unit = Literal["usd", "share", "load", "queries", "cards", "days", "months"]
 
 NEVER = "never"
 """How a figure is shown that has no value, e.g. the break-even of what costs more every month."""
@@ -36,7 +36,7 @@ class Figure:
 
     @property
     def shown(self) -> str:
-        """The value with its unit, rounded for people; queries and cards are whole, and rounded up."""
+        """The value with its unit, rounded for people; queries until something, and cards, are rounded up."""
         if self.value is None:
             return NEVER
         if self.unit == "usd":
@@ -45,6 +45,8 @@ class Figure:
             return percent(self.value)
         if self.unit in ("queries", "cards"):
             return f"{math.ceil(round(self.value, 6)):,}"
+        if self.unit == "load":
+            return f"{self.value:,.0f}"
         whole = self.value >= 100 or self.value == round(self.value)
         return f"{self.value:,.0f}" if whole else f"{self.value:,.1f}"
 
@@ -89,3 +91,8 @@ def usd(value: float) -> str:
     _, point, digits = text.partition(".")
     text += "0" if point and len(digits) == 1 else ""
     return f"(−${text})" if value < 0 else f"${text}"
+
+
+def plus(*terms: tuple[float, str]) -> str:
+    """The sum of terms in a formula, without those that are 0."""
+    return " + ".join(text for value, text in terms if value) or "0"

@@ -123,7 +123,9 @@ def _throughput(
 def _hardware(settings: CostSettings, prices: Prices) -> dict[str, tuple[float, str]]:
     """Rent or price, watts and electricity."""
     if settings.rent_usd_an_hour is not None and settings.purchase_usd is not None:
-        raise SettingsError("evaluation.cost: `rent_usd_an_hour` and `purchase_usd` are both given; leave one of them out")
+        raise SettingsError(
+            "evaluation.cost: `rent_usd_an_hour` and `purchase_usd` are both given; leave one of them out"
+        )
     unused = (0.0, "not used")
     card: CardPrice | None = None
     if settings.rent_usd_an_hour is not None:

@@ -112,7 +112,12 @@ def _prompt_tokens(path: Path, candidate: str, system_prompt: str) -> Measuremen
     asked = said = tokens = count = 0
     for line in _answers(path):
         if line.candidate == candidate:
-            asked, said, tokens, count = asked + len(line.question), said + len(line.answer), tokens + line.tokens, count + 1
+            asked, said, tokens, count = (
+                asked + len(line.question),
+                said + len(line.answer),
+                tokens + line.tokens,
+                count + 1,
+            )
     if not (count and said and tokens):
         return None
     each = said / tokens

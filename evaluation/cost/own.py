@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 
 from evaluation.cost.case import Case
-from evaluation.cost.figure import Figure, number, usd
+from evaluation.cost.figure import Figure, number, plus, usd
 
 
 @dataclass(frozen=True)
@@ -111,21 +111,21 @@ def _load(case: Case) -> tuple[Figure, Figure, Figure, Figure, Figure]:
             "served_queries_a_month",
             "not answered by the cache, a month",
             served,
-            "queries",
+            "load",
             f"{number(case.queries_a_month)} × (1 − {number(case.cache_hit_share)})",
         ),
         Figure(
             "card_capacity_queries_a_month",
             "one card at full load, a month",
             capacity,
-            "queries",
+            "load",
             f"{a_minute} a minute × 60 × {number(case.hours_a_month)} hours",
         ),
         Figure(
             "card_usable_queries_a_month",
             "one card while anybody asks, a month",
             usable,
-            "queries",
+            "load",
             f"{number(capacity)} × (1 − {number(case.idle_share)})",
         ),
         Figure("cards", "cards needed", count, "cards", f"max(1, ceil({number(served)} / {number(usable)}))"),
@@ -161,50 +161,70 @@ def _running(case: Case, count: int, used: float) -> tuple[Figure, Figure, Figur
         "upkeep, a month",
         case.upkeep_hours_a_month * case.work_usd_an_hour + case.upkeep_usd_a_month,
         "usd",
-        f"{number(case.upkeep_hours_a_month)} hours × {usd(case.work_usd_an_hour)} + {usd(case.upkeep_usd_a_month)}",
+        plus(
+            (
+                case.upkeep_hours_a_month * case.work_usd_an_hour,
+                f"{number(case.upkeep_hours_a_month)} hours × {usd(case.work_usd_an_hour)}",
+            ),
+            (case.upkeep_usd_a_month, usd(case.upkeep_usd_a_month)),
+        ),
     )
     return rent, power, upkeep, _sum("running_usd_a_month", "paid every month", rent, power, upkeep)
 
 
 def _beforehand(case: Case, count: int) -> tuple[Figure, Figure, Figure, Figure]:
-    training = case.training_hours * case.training_runs * case.training_usd_an_hour + case.training_usd
-    once = case.curation_hours * case.work_usd_an_hour + training
+    runs = case.training_hours * case.training_runs * case.training_usd_an_hour
+    people = case.curation_hours * case.work_usd_an_hour
+    training = runs + case.training_usd
+    once = people + training
     hardware = count * case.purchase_usd
     written_off = once / case.model_life_months + hardware / (12 * case.write_off_years)
+    bought = f"{count} × {usd(case.purchase_usd)}"
     return (
         Figure(
             "training_usd",
             "training, once",
             training,
             "usd",
-            f"{number(case.training_hours)} hours × {number(case.training_runs)} runs × "
-            f"{usd(case.training_usd_an_hour)} an hour + {usd(case.training_usd)}",
+            plus(
+                (
+                    runs,
+                    f"{number(case.training_hours)} hours × {number(case.training_runs)} runs × "
+                    f"{usd(case.training_usd_an_hour)} an hour",
+                ),
+                (case.training_usd, usd(case.training_usd)),
+            ),
         ),
         Figure(
             "once_usd",
             "people and training, once",
             once,
             "usd",
-            f"{number(case.curation_hours)} hours × {usd(case.work_usd_an_hour)} + {usd(training)}",
+            plus(
+                (people, f"{number(case.curation_hours)} hours × {usd(case.work_usd_an_hour)}"),
+                (training, usd(training)),
+            ),
         ),
         Figure(
             "upfront_usd",
             "spent beforehand, with hardware",
             once + hardware,
             "usd",
-            f"{usd(once)} + {count} × {usd(case.purchase_usd)}",
+            plus((once, usd(once)), (hardware, bought)),
         ),
         Figure(
             "written_off_usd_a_month",
             "written off, a month",
             written_off,
             "usd",
-            f"{usd(once)} / {number(case.model_life_months)} months + "
-            f"{count} × {usd(case.purchase_usd)} / (12 × {number(case.write_off_years)} years)",
+            plus(
+                (once, f"{usd(once)} / {number(case.model_life_months)} months"),
+                (hardware, f"{bought} / (12 × {number(case.write_off_years)} years)"),
+            ),
         ),
     )
 
 
 def _sum(name: str, title: str, *parts: Figure) -> Figure:
     total = sum(map(float, parts))
-    return Figure(name, title, total, "usd", " + ".join(usd(float(part)) for part in parts))
+    return Figure(name, title, total, "usd", plus(*((float(part), usd(float(part))) for part in parts)))

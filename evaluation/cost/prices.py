@@ -169,6 +169,8 @@ def _find(entries: Sequence[_Named], name: str, what: str) -> _Named:
     raise SettingsError(f"no {what} {one_line(name)!r} among the prices; {hint}")
 
 
-def _merged(first: tuple[_Named, ...], second: tuple[_Named, ...]) -> tuple[_Named, ...]:
+def _merged(first: Sequence[_Named], second: Sequence[_Named]) -> tuple[_Named, ...]:
+    merged = list(first)
     named = {entry.name.lower() for entry in first}
-    return (*first, *(entry for entry in second if entry.name.lower() not in named))
+    merged += [entry for entry in second if entry.name.lower() not in named]
+    return tuple(merged)

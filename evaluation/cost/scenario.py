@@ -148,7 +148,9 @@ def _settings(path: Path, read: _Scenario, name: str) -> CostSettings:
     seen = {name}
     while (parent := values.pop("inherits", None)) is not None:
         if parent not in read.cases or parent in seen:
-            raise SettingsError(f"{path}: `cases.{one_line(name)}` inherits from no other case: {one_line(str(parent))!r}")
+            raise SettingsError(
+                f"{path}: `cases.{one_line(name)}` inherits from no other case: {one_line(str(parent))!r}"
+            )
         seen.add(parent)
         values = read.cases[parent] | values
     try:

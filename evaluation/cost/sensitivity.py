@@ -8,8 +8,8 @@ from evaluation.cost.case import Case, Hosted
 from evaluation.cost.own import own_cost
 from evaluation.cost.versus import Versus, against
 
-MOST_SHARE = 0.95
-"""Where the doubling of a share ends."""
+MOST = {"cache_hit_share": 0.95, "idle_share": 0.95, "hours_a_month": 744.0}
+"""Where doubling ends: no month has more hours."""
 INPUTS = {
     "queries_a_month": "queries a month",
     "prompt_tokens": "prompt tokens a query",
@@ -36,7 +36,6 @@ INPUTS = {
     "model_life_months": "months until it is made anew",
 }
 """Every input of a case, and what people call it."""
-_SHARES = ("cache_hit_share", "idle_share")
 HOSTED = "the hosted model's prices"
 
 
@@ -51,7 +50,7 @@ class Swing:
     doubled: Versus
     halved_by: float = 0.5
     doubled_by: float = 2.0
-    """By what it was multiplied; less than 2 for a share that would pass 95 %."""
+    """By what it was multiplied; less than 2 where that would be too much."""
 
     def effect(self, base: Versus) -> float:
         """How far it moves a month's saving at most, in dollars."""
@@ -72,11 +71,9 @@ def swings(base: Versus) -> list[Swing]:
     for name, title in INPUTS.items():
         value = getattr(case, name)
         if value:
-            most = max(1.0, MOST_SHARE / value) if name in _SHARES else 2.0
-            by = min(2.0, most)
-            found.append(
-                Swing(name, title, _varied(case, hosted, name, value / 2), _varied(case, hosted, name, value * by), 0.5, by)
-            )
+            by = min(2.0, max(1.0, MOST[name] / value)) if name in MOST else 2.0
+            halved, doubled = (_varied(case, hosted, name, value * factor) for factor in (0.5, by))
+            found.append(Swing(name, title, halved, doubled, doubled_by=by))
     found.append(
         Swing("hosted_prices", HOSTED, against(base.own, _times(hosted, 0.5)), against(base.own, _times(hosted, 2)))
     )

@@ -10,7 +10,7 @@ _MOST = 1e12
 
 
 class CostSettings(SettingsPart):
-    """What `boffin cost` reckons with; what isn't given is measured, in the price file, or assumed, and shown as such."""
+    """What `boffin cost` reckons with; what isn't given is measured, in the price file, or assumed."""
 
     queries_a_month: float = Field(default=100_000, ge=1, le=_MOST)
     """Queries a month."""

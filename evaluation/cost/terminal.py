@@ -17,7 +17,7 @@ from evaluation.cost.versus import Versus
 from evaluation.escape import one_line
 
 NARROWEST = 100
-"""Columns that a pipe or a file gets, at least."""
+"""Columns that a pipe gets, at least; a terminal with fewer is shown fewer figures."""
 _STYLES = {"exact": "green", "rounded": "yellow", "off": "bold red", "": ""}
 _BAR = 12
 """Characters of the longest bar."""
@@ -25,23 +25,26 @@ _BAR = 12
 
 def print_analysis(analysis: Analysis, console: Console | None = None) -> None:
     """Print the comparison, the reasons against, the formulas, the inputs and what they move."""
-    _print(console, _analysis(analysis))
+    console = _console(console)
+    for part in _analysis(analysis, console.width >= NARROWEST):
+        console.print(part)
 
 
 def print_scenario(scenario: Scenario, console: Console | None = None) -> None:
     """Print a scenario's tables: what is said, what its inputs give, and how."""
-    _print(console, _scenario(scenario))
-
-
-def _print(console: Console | None, parts: Iterator[RenderableType]) -> None:
-    console = console or Console()
-    if not console.is_terminal:
-        console.width = max(console.width, NARROWEST)
-    for part in parts:
+    console = _console(console)
+    for part in _scenario(scenario):
         console.print(part)
 
 
-def _analysis(analysis: Analysis) -> Iterator[RenderableType]:
+def _console(console: Console | None) -> Console:
+    console = console or Console()
+    if not console.is_terminal:
+        console.width = max(console.width, NARROWEST)
+    return console
+
+
+def _analysis(analysis: Analysis, wide: bool) -> Iterator[RenderableType]:
     own, main = analysis.main.own, analysis.main
     yield Text.assemble(
         (one_line(analysis.name), "bold"),
@@ -49,59 +52,68 @@ def _analysis(analysis: Analysis) -> Iterator[RenderableType]:
         f"on {own.cards.shown} {'card' if own.cards.value == 1 else 'cards'} used to {own.used.shown}",
     )
     yield Text()
-    yield _comparison(analysis)
+    yield _comparison(analysis, wide)
     yield Text(
-        "A month's cost has everything written off; the break-even counts what is paid, from the first day.", style="dim"
+        "A month's cost has everything written off; the break-even counts what is paid, from the first day.",
+        style="dim",
     )
     yield _heading("Should you?")
     yield _reasons(analysis)
     yield _heading(f"How it comes about, against {main.hosted.name}")
-    figures = [figure for figure in (*own.figures, *main.figures) if figure.value != 0]
-    yield _formulas(figures)
+    yield _formulas(analysis.formulas())
     yield _heading("What it starts from")
     yield _inputs(analysis)
-    yield _heading("What it hangs on: each input halved and doubled")
-    yield _swings(analysis)
+    yield _heading("What it hangs on: each input halved and doubled, saved a month and days until break-even")
+    yield _swings(analysis, wide)
+    if analysis.small_swings:
+        titles = ", ".join(swing.title for swing in analysis.small_swings)
+        yield Text(f"Next to nothing: {titles}.", style="dim")
 
 
-def _comparison(analysis: Analysis) -> Table:
-    table = _table(
-        "",
-        "a month",
-        "a query",
-        "a million\ntokens",
-        "saved\na month",
-        "saved",
-        "break-even\nqueries",
-        "break-even\ndays",
-        "cheaper from\nqueries a month",
-    )
+def _comparison(analysis: Analysis, wide: bool) -> Table:
+    columns = {
+        "": True,
+        "a month": True,
+        "a query": True,
+        "a million\ntokens": wide,
+        "saved\na month": True,
+        "saved": wide,
+        "break-even\nqueries": wide,
+        "\ndays" if wide else "break-even\ndays": True,
+        "cheaper from\na month": True,
+    }
     own = analysis.main.own
-    table.add_row(
-        Text("self-hosted", style="bold"), own.month.shown, own.query.shown, own.million_tokens.shown, *[""] * 5
-    )
-    table.add_section()
+    rows: list[list[Text | str]] = [
+        [Text("self-hosted", style="bold"), own.month.shown, own.query.shown, own.million_tokens.shown, *[""] * 5]
+    ]
     for one in analysis.all:
-        style = "bold" if one is analysis.main else ""
         good = "green" if float(one.saved) > 0 else "red"
-        table.add_row(
-            Text(one.hosted.name, style=style),
-            one.month.shown,
-            one.query.shown,
-            one.million_tokens.shown,
-            Text(one.saved.shown, style=good),
-            Text(one.saved_share.shown if float(one.saved) > 0 else "–", style=good),
-            one.break_even_queries.shown,
-            one.break_even_days.shown,
-            one.pays_from.shown,
+        rows.append(
+            [
+                Text(one.hosted.name, style="bold" if one is analysis.main else ""),
+                one.month.shown,
+                one.query.shown,
+                one.million_tokens.shown,
+                Text(one.saved.shown, style=good),
+                Text(one.saved_share.shown if float(one.saved) > 0 else "–", style=good),
+                one.break_even_queries.shown,
+                one.break_even_days.shown,
+                one.pays_from.shown,
+            ]
         )
+    table = _table(*(title for title, shown in columns.items() if shown))
+    for position, row in enumerate(rows):
+        cells = [cell for cell, shown in zip(row, columns.values(), strict=True) if shown]
+        table.add_row(*cells, end_section=position == 0)
     return table
 
 
 def _reasons(analysis: Analysis) -> RenderableType:
     against = [Text.assemble(("• ", "red"), one.text) for one in analysis.reasons]
     if not against:
-        against = [Text("Nothing in these figures speaks against it; whether it is good enough, `boffin evaluate` says.")]
+        against = [
+            Text("Nothing in these figures speaks against it; whether it is good enough, `boffin evaluate` says.")
+        ]
     return Group(*against, *(Text(text, style="dim") for text in analysis.cautions))
 
 
@@ -133,20 +145,11 @@ def _inputs(analysis: Analysis) -> Table:
     return table
 
 
-def _swings(analysis: Analysis) -> Table:
-    table = _table(
-        "",
-        "saved a month\nhalved",
-        "\ndoubled",
-        "break-even, days\nhalved",
-        "\ndoubled",
-        "effect\na month",
-        "",
-    )
-    table.columns[-1].justify = "left"
-    most = max((swing.effect(analysis.main) for swing in analysis.swings), default=0) or 1
-    for swing in analysis.swings:
+def _swings(analysis: Analysis, wide: bool) -> Table:
+    table = _table("", "saved\nhalved", "\ndoubled", "days\nhalved", "\ndoubled", "effect\na month", *[""] * wide)
+    for swing in analysis.main_swings:
         effect = swing.effect(analysis.main)
+        bar = "█" * max(1, round(_BAR * effect / (analysis.most_effect or 1)))
         table.add_row(
             swing.title,
             _saved(swing.halved),
@@ -154,8 +157,10 @@ def _swings(analysis: Analysis) -> Table:
             swing.halved.break_even_days.shown,
             swing.doubled.break_even_days.shown,
             dollars(effect),
-            Text("█" * max(1, round(_BAR * effect / most)) if effect else "", style="blue"),
+            *[Text(bar, style="blue")] * wide,
         )
+    if wide:
+        table.columns[-1].justify = "left"
     return table
 
 
@@ -180,8 +185,8 @@ def _scenario(scenario: Scenario) -> Iterator[RenderableType]:
 def _checked(rows: Sequence[Checked]) -> Table:
     told = any(one.verdict for one in rows)
     table = _table("", *(["said", "comes to", ""] if told else ["comes to"]), "how")
+    table.columns[0].no_wrap = True
     table.columns[-1].justify = "left"
-    table.columns[-1].overflow = "fold"
     table.columns[-1].no_wrap = False
     if told:
         table.columns[-2].justify = "left"
@@ -191,7 +196,7 @@ def _checked(rows: Sequence[Checked]) -> Table:
         if one.row.note:
             how.append(f"\n{one_line(one.row.note)}", style="not dim")
         table.add_row(
-            Text(one_line(one.row.what)),
+            Text(one_line(one.row.what, 50)),
             *([one.said, one.figure.shown, verdict] if told else [one.figure.shown]),
             how,
         )
@@ -201,10 +206,9 @@ def _checked(rows: Sequence[Checked]) -> Table:
 def _table(*titles: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     for position, title in enumerate(titles):
-        table.add_column(title, justify="right" if position else "left", no_wrap=True)
+        table.add_column(title, justify="right" if position else "left", no_wrap=position > 0)
     return table
 
 
 def _heading(text: str) -> Padding:
     return Padding(Text(text, style="bold"), (1, 0, 0, 0))
-

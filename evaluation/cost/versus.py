@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, fields
 
 from evaluation.cost.case import DAYS_A_MONTH, Hosted
-from evaluation.cost.figure import Figure, number, usd
+from evaluation.cost.figure import Figure, number, plus, usd
 from evaluation.cost.own import Own
 
 
@@ -102,8 +102,14 @@ def _hosted_cost(own: Own, hosted: Hosted) -> tuple[Figure, Figure, Figure]:
             "hosted, a query",
             query,
             "usd",
-            f"({number(case.prompt_tokens)} × {usd(prompt)} + {number(case.answer_tokens)} × {usd(answer)}) / 1,000,000"
-            f" + {usd(hosted.usd_a_request)}",
+            plus(
+                (
+                    prompt + answer,
+                    f"({number(case.prompt_tokens)} × {usd(prompt)} + {number(case.answer_tokens)} × {usd(answer)}) "
+                    "/ 1,000,000",
+                ),
+                (hosted.usd_a_request, usd(hosted.usd_a_request)),
+            ),
         ),
         Figure(
             "hosted_usd_a_million_tokens",
@@ -174,7 +180,8 @@ def _pays_from(own: Own, hosted_query: float) -> Figure:
         return Figure(name, title, None, "queries", "a full card costs as much as hosted, or more")
     count = max(1, math.ceil(fixed / (most * gain - card) - 1e-9))
     least = (count * card + fixed) / gain
-    formula = f"({count} × {usd(card)} + {usd(fixed)}) / ({usd(hosted_query)} − {usd(each)})"
+    paid = plus((card, f"{count} × {usd(card)}"), (fixed, usd(fixed)))
+    formula = f"({paid}) / ({usd(hosted_query)} − {usd(each)})" if each else f"({paid}) / {usd(hosted_query)}"
     before = (count - 1) * most
     if before > least:
         return Figure(name, title, before, "queries", f"({count} − 1) × {number(most)}")
