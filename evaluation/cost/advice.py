@@ -41,7 +41,7 @@ def reasons_against(main: Versus, others: Sequence[Versus], examples: int | None
             Advice(
                 "few-queries",
                 f"{number(case.queries_a_month)} queries a month are fewer than {FEWEST_QUERIES:,}: "
-                "at that load a hosted model costs less than the work on an expert.",
+                "below that the work on an expert hardly pays.",
             )
         )
     if examples is not None and examples < FEWEST_EXAMPLES:

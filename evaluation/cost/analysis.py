@@ -59,10 +59,11 @@ class Analysis:
         origins = self.inputs.origins
         speed = "tokens_a_second" if self.main.own.case.tokens_a_second else "requests_a_minute"
         found = []
-        if origins[speed].startswith("evaluation") and origins["rent_usd_an_hour"] != GIVEN:
+        price_given = GIVEN in (origins["rent_usd_an_hour"], origins["purchase_usd"])
+        if origins[speed].startswith("evaluation") and not price_given:
             found.append(
                 "The throughput was measured on the machine that evaluated, the price is another's: give "
-                "--tokens-a-second of the card, or --rent of the machine."
+                "--tokens-a-second of the card, or --rent or --purchase of the machine."
             )
         assumed = [
             swing.title for swing in self.swings if origins.get(swing.name) == ASSUMED and swing.effect(self.main)
@@ -96,6 +97,20 @@ class Analysis:
             if (getattr(self.case, name) or self.inputs.origins[name] == GIVEN)
             and getattr(self.case, _ONLY_WITH.get(name, name))
         ]
+
+    def price_rows(self) -> list[tuple[str, str, str]]:
+        """The same of the hosted models' prices: prompt and answer, a request."""
+        rows = []
+        for hosted in (one.hosted for one in self.all):
+            shown = []
+            if hosted.usd_a_million_prompt_tokens or hosted.usd_a_million_answer_tokens:
+                prompt, answer = hosted.usd_a_million_prompt_tokens, hosted.usd_a_million_answer_tokens
+                shown.append(f"{dollars(prompt)} / {dollars(answer)}")
+            if hosted.usd_a_request or not shown:
+                shown.append(f"{dollars(hosted.usd_a_request)} a query")
+            title = f"{hosted.name}, 1M tokens" if len(shown) > 1 or "/" in shown[0] else hosted.name
+            rows.append((title, ", ".join(shown), self.inputs.price_origins[hosted.name]))
+        return rows
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from evaluation.cost.analysis import Analysis
-from evaluation.cost.figure import dollars
 from evaluation.cost.picture import picture
 from evaluation.escape import one_line
 
@@ -86,13 +85,7 @@ def _parts(analysis: Analysis) -> Iterator[str]:
         ]
     )
     yield "<h2>What it starts from</h2>"
-    inputs = [_row(*row, styles={2: "how"}) for row in analysis.input_rows()]
-    for one in analysis.all:
-        hosted = one.hosted
-        prices = f"{dollars(hosted.usd_a_million_prompt_tokens)} / {dollars(hosted.usd_a_million_answer_tokens)}"
-        prices += f", {dollars(hosted.usd_a_request)} a request" if hosted.usd_a_request else ""
-        origin = analysis.inputs.price_origins[hosted.name]
-        inputs.append(_row(f"{hosted.name}, a million tokens", prices, origin, styles={2: "how"}))
+    inputs = [_row(*row, styles={2: "how"}) for row in [*analysis.input_rows(), *analysis.price_rows()]]
     yield _table(inputs)
 
 

@@ -133,15 +133,8 @@ def _inputs(analysis: Analysis) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim", overflow="fold")
-    for title, value, origin in analysis.input_rows():
+    for title, value, origin in [*analysis.input_rows(), *analysis.price_rows()]:
         table.add_row(title, value, Text(origin))
-    for one in analysis.all:
-        hosted = one.hosted
-        prices = f"{dollars(hosted.usd_a_million_prompt_tokens)} / {dollars(hosted.usd_a_million_answer_tokens)}"
-        request = f", {dollars(hosted.usd_a_request)} a request" if hosted.usd_a_request else ""
-        table.add_row(
-            Text(f"{hosted.name}, 1M tokens"), f"{prices}{request}", Text(analysis.inputs.price_origins[hosted.name])
-        )
     return table
 
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from boffin.cli import main
 from evaluation.cost.analysis import Analysis, analyse
 from evaluation.cost.inputs import gather
-from evaluation.cost.measured import Measured
+from evaluation.cost.measured import Measured, Measurement
 from evaluation.cost.page import render_page
 from evaluation.cost.picture import picture
 from evaluation.cost.prices import HostedPrice, Prices, load_prices
@@ -197,6 +197,18 @@ def test_the_picture_says_what_is_to_be_seen() -> None:
     assert f"cheaper from {found.main.pays_from.shown}" in text
     assert "what is saved a month against gpt-4o" in text
     assert "var(--own)" in text and "prefers-color-scheme: dark" in text
+
+
+def test_a_throughput_and_a_price_of_two_machines_are_told() -> None:
+    measured = Measured(tokens_a_second=Measurement(90, "evaluation, tuned, 4 at once"))
+
+    def told(**given: Any) -> bool:
+        settings = CostSettings.model_validate(given)
+        cautions = analyse("mini", gather(settings, load_prices(), measured)).cautions
+        return any("measured on the machine that evaluated" in one for one in cautions)
+
+    assert told() and told(card="own-rtx-4090")
+    assert not told(rent_usd_an_hour=0.1) and not told(purchase_usd=800) and not told(tokens_a_second=500)
 
 
 def test_names_from_outside_do_no_harm() -> None:
