@@ -90,7 +90,7 @@ def _months(analysis: Analysis) -> Iterator[str]:
     for level in range(low, high + 1):
         y = up(10.0**level)
         yield f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield _text(_LEFT - 8, y + 4, dollars(10.0**level).removesuffix(".00"), "end")
+        yield _text(_LEFT - 8, y + 4, _axis(10.0**level), "end")
     for level in range(math.ceil(least), math.floor(most) + 1):
         yield _text(across(10.0**level), _HEIGHT - _BOTTOM + 20, _load(10.0**level), "middle")
     yield _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 10, "queries a month", "middle")
@@ -156,6 +156,10 @@ def _apart(heights: dict[str, float]) -> Iterator[tuple[str, float]]:
     for name, y in sorted(heights.items(), key=lambda item: item[1]):
         last = max(y, last + _LINE)
         yield name, last
+
+
+def _axis(value: float) -> str:
+    return f"${_load(value)}" if value >= 1000 else dollars(value).removesuffix(".00")
 
 
 def _load(value: float) -> str:

@@ -33,7 +33,7 @@ class _Price(BaseModel):
     @property
     def origin(self) -> str:
         """Date and place on one line."""
-        place = self.source.removeprefix("https://").removeprefix("http://").partition("/")[0]
+        place = self.source.removeprefix("https://").removeprefix("http://").removeprefix("www.").partition("/")[0]
         return one_line(f"{place}, {self.taken.isoformat()}")
 
 
