@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from boffin.bundle_commands import bundles
+from boffin.cost_command import cost
 from boffin.options import HERE, Assignments, Folder, Signer
 from boffin.suite_commands import suites
 
@@ -110,6 +111,9 @@ def convert(folder: Folder = HERE, assignments: Assignments = None, force: Force
 def evaluate(folder: Folder = HERE, assignments: Assignments = None, force: Force = False) -> None:
     """Compare the tuned model with its base, through the endpoint."""
     _run(folder, assignments, ["report"], "evaluate" if force else "")
+
+
+app.command()(cost)
 
 
 @app.command()

@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -21,6 +21,7 @@ from bundle.errors import SettingsError
 from bundle.settings import SettingsPart, parts_in
 from convert.settings import ConvertSettings
 from curation.settings import AnySource, CurationSettings
+from evaluation.cost.settings import CostSettings
 from evaluation.settings import EvaluationSettings
 from trainer.settings import TrainerSettings
 
@@ -28,6 +29,8 @@ FILE = "boffin.toml"
 PREFIX = "BOFFIN_"
 NOT_SETTINGS = frozenset({"BOFFIN_BACKEND"})
 """Variables of `make setup`, which aren't settings."""
+
+_Part = TypeVar("_Part", bound=SettingsPart)
 
 
 class ProjectSettings(SettingsPart):
@@ -90,17 +93,29 @@ def load_appliance_settings(
     assignments: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> ApplianceSettings:
     """The serving settings of a bundle that comes without a project: variables and flags over the defaults."""
+    return _load_part(ApplianceSettings, ("appliance",), assignments, environment)
+
+
+def load_cost_settings(assignments: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> CostSettings:
+    """What `boffin cost` reckons with where there is no project: variables and flags over the defaults."""
+    return _load_part(CostSettings, ("evaluation", "cost"), assignments, environment)
+
+
+def _load_part(
+    kind: type[_Part], place: tuple[str, ...], assignments: Sequence[str], environment: Mapping[str, str] | None
+) -> _Part:
+    """One part of the tree without a project; settings of the other parts are none of its business."""
     values: dict[str, Any] = {}
     origins: dict[tuple[str, ...], str] = {}
     for origin, key, text in _overrides(assignments, os.environ if environment is None else environment):
-        if key[0] == "appliance":
-            _assign(values, key, _toml_value(text), origin)
+        if key[: len(place)] == place and len(key) > len(place):
+            _assign(values, key[len(place) :], _toml_value(text), origin)
             origins[key] = origin
     try:
-        return ApplianceSettings.model_validate(values.get("appliance", {}))
+        return kind.model_validate(values)
     except ValidationError as error:
-        prefixed = [{**item, "loc": ("appliance", *item["loc"])} for item in error.errors()]
-        raise SettingsError(_explain(prefixed[0], "settings", origins)) from None
+        problem = error.errors()[0]
+        raise SettingsError(_explain(problem | {"loc": (*place, *problem["loc"])}, "settings", origins)) from None
 
 
 def _overrides(

@@ -239,10 +239,10 @@ def _convert(
 
 
 def evaluation_depends(project: Project) -> Any:
-    """What is measured; how much of a drop is allowed changes no report."""
+    """What is measured; how much of a drop is allowed, and what it costs, changes no report."""
     folder = suite_of(project)
     return [
-        project.settings.evaluation.model_dump(mode="json", exclude={"allowed_drop"}),
+        project.settings.evaluation.model_dump(mode="json", exclude={"allowed_drop", "cost"}),
         digest_files(folder) if folder and folder.is_dir() else "",
     ]
 

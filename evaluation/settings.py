@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from bundle.settings import SettingsPart
+from evaluation.cost.settings import CostSettings
 
 
 class AllowedDrop(SettingsPart):
@@ -46,3 +47,5 @@ class EvaluationSettings(SettingsPart):
     """How many answers of each candidate are printed in full in the report."""
     allowed_drop: AllowedDrop = AllowedDrop()
     """How much worse than the one before a refreshed expert may be."""
+    cost: CostSettings = CostSettings()
+    """What `boffin cost` reckons with."""

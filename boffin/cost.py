@@ -1,0 +1,99 @@
+"""`boffin cost`: what the expert costs against hosted models, from the project's own measurements where it has any."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from boffin.project import open_project
+from boffin.settings import FILE, load_cost_settings
+from boffin.stages import DATASET, REPORT, tuned
+from bundle.atomic import write_text
+from bundle.errors import WorkspaceError, explain_os_error
+from evaluation.cost.analysis import Analysis, analyse
+from evaluation.cost.inputs import gather
+from evaluation.cost.measured import Measured, measure, read_benchmark
+from evaluation.cost.prices import load_prices
+from evaluation.cost.scenario import load_scenario
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is written, and where."""
+
+    as_json: bool
+    svg: Path | None
+    html: Path | None
+
+
+def show_cost(folder: Path, assignments: Sequence[str], outputs: Outputs) -> None:
+    """Print the cost of a project's expert, or of none in particular where there is no project here.
+
+    Raises:
+        SettingsError: an input can't be used.
+        EvaluationError: the project's report, adapter or benchmark is damaged.
+        WorkspaceError: a file can't be written.
+    """
+    analysis = _analyse(folder, assignments)
+    if outputs.svg:
+        from evaluation.cost.picture import picture
+
+        _write(outputs.svg, picture(analysis))
+    if outputs.html:
+        from evaluation.cost.page import render_page
+
+        _write(outputs.html, render_page(analysis))
+    if outputs.as_json:
+        typer.echo(json.dumps(analysis.as_json(), indent=2, ensure_ascii=False))
+    else:
+        from evaluation.cost.terminal import print_analysis
+
+        print_analysis(analysis)
+
+
+def show_scenario(name: str, as_json: bool) -> None:
+    """Print a scenario's tables.
+
+    Raises:
+        SettingsError: there is none, or it can't be used.
+    """
+    scenario = load_scenario(name)
+    if as_json:
+        typer.echo(json.dumps(scenario.as_json(), indent=2, ensure_ascii=False))
+    else:
+        from evaluation.cost.terminal import print_scenario
+
+        print_scenario(scenario)
+
+
+def _analyse(folder: Path, assignments: Sequence[str]) -> Analysis:
+    name, base, measured = "an expert", folder, Measured()
+    if (folder / FILE).is_file() or folder != Path():
+        project = open_project(folder, assignments)
+        name, base, settings = project.settings.project.name, project.folder, project.settings.evaluation.cost
+        adapter, prompt = tuned(project), project.settings.project.system_prompt
+        report, trained, dataset = (project.workspace.path(artefact) for artefact in (REPORT, adapter, DATASET))
+        measured = measure(report, trained, dataset, prompt)
+    else:
+        settings = load_cost_settings(assignments)
+    prices = load_prices(_beside(base, settings.prices))
+    benchmark = _beside(base, settings.benchmark)
+    return analyse(name, gather(settings, prices, measured, read_benchmark(benchmark) if benchmark else None))
+
+
+def _beside(folder: Path, name: str) -> Path | None:
+    """A file that a setting names, relative to the project's folder."""
+    return folder / Path(name).expanduser() if name else None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_text(path, text)
+    except OSError as error:
+        line = explain_os_error(error, path) or f"{path}: can't be written ({error.strerror}); name another file"
+        raise WorkspaceError(line) from None
+    typer.echo(f"Wrote {path}.", err=True)

@@ -1,0 +1,176 @@
+"""Prices: a data file with, for each, the date it was taken and where from. Never touches the network."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bundle.errors import SettingsError
+from evaluation.cost.case import Hosted
+from evaluation.escape import one_line
+
+SHIPPED = Path(__file__).parent / "prices.toml"
+MAX_BYTES = 1_000_000
+"""Size beyond which a file is no price file."""
+
+
+class _Price(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    taken: date
+    """When somebody looked."""
+    source: str = Field(min_length=1)
+    """Where, e.g. an address."""
+    note: str = ""
+    """What else is worth knowing."""
+
+    @property
+    def origin(self) -> str:
+        """Date and place on one line."""
+        place = self.source.removeprefix("https://").removeprefix("http://").removeprefix("www.").partition("/")[0]
+        return one_line(f"{place}, {self.taken.isoformat()}")
+
+
+class HostedPrice(_Price):
+    """What a hosted model charges; a price that isn't given is 0."""
+
+    name: str = Field(min_length=1, max_length=40)
+    usd_a_million_prompt_tokens: float = Field(default=0, ge=0)
+    usd_a_million_answer_tokens: float = Field(default=0, ge=0)
+    usd_a_request: float = Field(default=0, ge=0)
+    """For each request, whatever its length."""
+
+    @property
+    def hosted(self) -> Hosted:
+        """For the reckoning."""
+        return Hosted(
+            one_line(self.name),
+            self.usd_a_million_prompt_tokens,
+            self.usd_a_million_answer_tokens,
+            self.usd_a_request,
+        )
+
+
+class CardPrice(_Price):
+    """A card, or a machine without one: rented by the hour or bought."""
+
+    name: str = Field(min_length=1, max_length=40)
+    usd_an_hour: float = Field(default=0, ge=0)
+    usd: float = Field(default=0, ge=0)
+    load_watts: float = Field(default=0, ge=0)
+    idle_watts: float = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if bool(self.usd_an_hour) == bool(self.usd):
+            raise ValueError("give either usd_an_hour (rented) or usd (bought)")
+        return self
+
+
+class ElectricityPrice(_Price):
+    """What a kilowatthour costs."""
+
+    usd_a_kwh: float = Field(ge=0)
+
+
+class Prices(BaseModel):
+    """All prices of a file, or of several."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hosted: tuple[HostedPrice, ...] = ()
+    cards: tuple[CardPrice, ...] = ()
+    electricity: ElectricityPrice | None = None
+
+    def find_hosted(self, name: str) -> HostedPrice:
+        """The hosted model of a name.
+
+        Raises:
+            SettingsError: none is called so.
+        """
+        return _find(self.hosted, name, "hosted model")
+
+    def find_card(self, name: str) -> CardPrice:
+        """The card of a name.
+
+        Raises:
+            SettingsError: none is called so.
+        """
+        return _find(self.cards, name, "card")
+
+    def over(self, others: Prices) -> Prices:
+        """These, and of the others what these lack."""
+        return Prices(
+            hosted=_merged(self.hosted, others.hosted),
+            cards=_merged(self.cards, others.cards),
+            electricity=self.electricity or others.electricity,
+        )
+
+
+_Named = TypeVar("_Named", HostedPrice, CardPrice)
+
+
+def load_prices(own: Path | None = None) -> Prices:
+    """The shipped prices, with those of the user's file before them.
+
+    Raises:
+        SettingsError: the file is missing or none; one line says where.
+    """
+    shipped = read_prices(SHIPPED)
+    return read_prices(own).over(shipped) if own else shipped
+
+
+def read_prices(path: Path) -> Prices:
+    """One file alone.
+
+    Raises:
+        SettingsError: it is missing or none; one line says where.
+    """
+    return read_toml(path, Prices, "prices")
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def read_toml(path: Path, model: type[_Model], what: str) -> _Model:
+    """A TOML file as a model.
+
+    Raises:
+        SettingsError: it is missing, no TOML, or doesn't fit; one line says where.
+    """
+    try:
+        with path.open("rb") as handle:
+            content = handle.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise SettingsError(f"{path}: more than {MAX_BYTES:,} bytes; is that a file of {what}?")
+        return model.model_validate(tomllib.loads(content.decode()))
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise SettingsError(f"{path}: no such file; name a TOML file of {what}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not valid TOML: {one_line(str(error))}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "its start"
+        raise SettingsError(f"{path}: `{one_line(where)}`: {one_line(first['msg'])}") from None
+
+
+def _find(entries: Sequence[_Named], name: str, what: str) -> _Named:
+    by_name = {entry.name.lower(): entry for entry in entries}
+    if name.lower() in by_name:
+        return by_name[name.lower()]
+    near = difflib.get_close_matches(name.lower(), by_name, n=1, cutoff=0.5)
+    hint = f"did you mean {one_line(near[0])}?" if near else f"there are {one_line(', '.join(by_name))}"
+    raise SettingsError(f"no {what} {one_line(name)!r} among the prices; {hint}")
+
+
+def _merged(first: Sequence[_Named], second: Sequence[_Named]) -> tuple[_Named, ...]:
+    merged = list(first)
+    named = {entry.name.lower() for entry in first}
+    merged += [entry for entry in second if entry.name.lower() not in named]
+    return tuple(merged)

