@@ -24,9 +24,9 @@ def one_line(text: str, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def markdown(text: str) -> str:
+def markdown(text: str, limit: int = 200) -> str:
     """The text on one line, with Markdown's special characters escaped; fit for a table's cell."""
-    return _MARKDOWN.sub(r"\\\1", one_line(text))
+    return _MARKDOWN.sub(r"\\\1", one_line(text, limit))
 
 
 def fenced(text: str, language: str, limit: int = 20_000) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.bootstrap import RESAMPLES
 from evaluation.escape import fenced, markdown
+from evaluation.method import method
 from evaluation.metric import METRICS
 from evaluation.report import LEGEND, Difference, Report
 from evaluation.suite.changes import Changes
@@ -46,7 +46,7 @@ def render_page(report: Report, examples: Sequence[Example], changes: Changes | 
         table(report),
         f"Bold: the better value. {LEGEND}",
         *_groups(report),
-        _method(report),
+        "\n".join(["## How it was measured", "", *(f"- {markdown(line, 1000)}" for line in method(report))]),
         *(_changes(changes) if changes else []),
         *_examples(examples),
     ]
@@ -69,36 +69,6 @@ def _chance(pair: Difference | None) -> str:
     if pair is None:
         return ""
     return "< 0.001" if pair.p < 0.001 else f"{pair.p:.3f}"
-
-
-def _method(report: Report) -> str:
-    sampling = ", ".join(f"{name} {value:g}" for name, value in sorted(report.sampling.items()))
-    lines = ["## How it was measured", ""]
-    lines += [f"- **{markdown(name)}** is {markdown(report.models[name])}." for name in report.order]
-    lines += [
-        f"- {report.questions} of {report.held_out} held-out records, drawn with seed {report.seed}; the split's "
-        f"SHA-256 is `{report.dataset_digest}`.",
-        *_suite_method(report),
-        f"- Answers: {sampling}; the seed of each is {report.seed} plus the question's position; "
-        f"{report.concurrency} under way at once; answer cache off. Same questions and seeds for every candidate, "
-        "one candidate after the other.",
-        f"- Intervals: {RESAMPLES:,} resamples of the questions, the same ones for every candidate. *p*: the exact "
-        "sign test over the questions, which is McNemar's where an answer is right or wrong.",
-        f"- The whole evaluation took {report.seconds:.0f} s.",
-        *(f"- *{metric.title}*: {metric.meaning}." for metric, _, _ in report.rows()),
-    ]
-    return "\n".join(lines)
-
-
-def _suite_method(report: Report) -> list[str]:
-    suite = report.suite
-    if suite is None:
-        return []
-    return [
-        f"- {suite.questions} of {suite.available} questions of the suite {markdown(suite.name)} about the dataset's "
-        f"libraries, from each category its share; {suite.checked} of them with a check that runs the answer's code. "
-        f"The SHA-256 of what was asked is `{suite.digest}`."
-    ]
 
 
 def _groups(report: Report) -> list[str]:

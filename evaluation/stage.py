@@ -1,7 +1,7 @@
 """The evaluation stage: candidates in turn, one draw of questions, one report.
 
-Writes report.json, report.md and answers.jsonl. Everything about the models comes over HTTP. Knows nothing about
-how the dataset or the models were made, or who started their servers.
+Writes report.json, report.md, report.html and answers.jsonl. Everything about the models comes over HTTP. Knows nothing
+about how the dataset or the models were made, or who started their servers.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from evaluation.settings import EvaluationSettings
 from evaluation.suite.changes import Changes, changed
 from evaluation.suite.draw import draw_suite
 from evaluation.suite.exam import examine
+from evaluation.web import HTML, render_html
 from symbols.table import SymbolTable, SymbolTableError
 
 PAGE = "report.md"
@@ -98,7 +99,9 @@ def run(
     )
     write_answers(out / ANSWERS, questions, graded, exam, settings.seed)
     changes = changed(exam.judged) if exam else Changes()
-    write_text(out / PAGE, render_page(report, _examples(questions[: settings.examples], graded), changes))
+    examples = _examples(questions[: settings.examples], graded)
+    write_text(out / PAGE, render_page(report, examples, changes))
+    write_text(out / HTML, render_html(report, examples, changes))
     write_json(out / REPORT, report.model_dump())
     return StageResult(
         came_in=f"{len(questions)} of {len(records)} held-out records, "

@@ -91,6 +91,8 @@ def test_the_suite_is_asked_judged_and_reported(make_endpoint, make_dataset, tem
     page = (out / "report.md").read_text()
     assert "| performance | 100 → 100 % | 0 → 100 % | 0 → 100 % | 0 → 100 % | 100 → 100 % |" in page
     assert "## Where tuned gained most" in page and "## Where tuned lost most" not in page
+    html = (out / "report.html").read_text()
+    assert "Where tuned gained most" in html and html.count("<svg") == 6 and "json.dumpz(1)" in html
 
 
 def test_each_category_has_its_share_of_the_draw(suite):

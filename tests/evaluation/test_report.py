@@ -1,5 +1,6 @@
 import io
 import json
+from html.parser import HTMLParser
 
 import pytest
 from rich.console import Console
@@ -10,6 +11,8 @@ from evaluation.escape import fenced, markdown, one_line, visible
 from evaluation.metric import METRICS
 from evaluation.page import Example, ExampleAnswer, render_page
 from evaluation.report import Report, estimate, load_report, print_table, summary
+from evaluation.suite.changes import Changes
+from evaluation.web import render_html
 
 HOSTILE = "a|b`c\x1b[2J\n[bold]<script>**\u202e"
 QUESTIONS = 40
@@ -166,6 +169,34 @@ def test_an_answer_can_not_leave_its_fence(answer):
         "### 1. json.dumps",
     ]
     assert "**tuned** · 7 tokens, unknown: a\\|b" in outside
+
+
+class Tags(HTMLParser):
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.text = set(), ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags |= {tag, *(name for name, _ in attributes if name.startswith("on") or name in ("src", "href"))}
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.parametrize(
+    "answer", ["</pre><script>alert(1)</script>", "<img src=x onerror=y>", "\x1b]0;t\x07", "{{ 7 }}"]
+)
+def test_nothing_from_outside_is_a_part_of_the_page_for_browsers(answer):
+    example = Example("json.dumps", f"How? {answer}", [ExampleAnswer(HOSTILE, answer, answer)])
+    page = Tags(render_html(make_report([HOSTILE, "tuned"]), [example], Changes()))
+    assert not page.tags & {"script", "img", "src", "href", "onerror", "link", "iframe"}
+    assert visible(answer) in page.text and "\x1b" not in page.text
+    assert {"svg", "table"} <= page.tags
+
+
+def test_a_page_of_one_candidate_has_no_differences():
+    assert '<th class="right">p</th>' not in render_html(make_report(["tuned"], [30]), [], Changes())
 
 
 def test_escapes():

@@ -94,7 +94,7 @@ def test_a_report_from_known_answers(make_endpoint, make_dataset, evaluate, repl
     assert result.notes == ()
     assert ("asking tuned", 12, 12, "questions") in seen and ("scoring base", 8, 12, "reference answers") in seen
 
-    assert sorted(path.name for path in out.iterdir()) == ["answers.jsonl", "report.json", "report.md"]
+    assert sorted(path.name for path in out.iterdir()) == ["answers.jsonl", "report.html", "report.json", "report.md"]
     answers = [json.loads(line) for line in (out / "answers.jsonl").read_text().splitlines()]
     assert [answer["candidate"] for answer in answers] == ["base"] * 12 + ["tuned"] * 12
     assert {answer["answer"] for answer in answers[12:]} == {GOOD}

@@ -1,0 +1,78 @@
+"""The report as one self-contained page, report.html: the table, pictures, and answers in full.
+
+Names, questions and answers are hostile: all of them are escaped, and the page's policy forbids to load or run
+anything. Knows nothing about how anything was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from evaluation.escape import one_line, visible
+from evaluation.method import method
+from evaluation.metric import METRICS
+from evaluation.page import MOST_SHOWN, Example
+from evaluation.pictures import COLOURS, shares
+from evaluation.report import LEGEND, Estimates, Report
+from evaluation.suite.changes import Changes
+
+HTML = "report.html"
+
+
+def render_html(report: Report, examples: Sequence[Example], changes: Changes) -> str:
+    """The whole page."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"line": one_line, "visible": _shown}
+    rows = [
+        (metric, list(zip(report.order, values, strict=True)), difference, metric.best(report.means(metric)))
+        for metric, values, difference in report.rows()
+    ]
+    return environment.get_template("report.html.jinja").render(
+        report=report,
+        rows=rows,
+        legend=LEGEND,
+        colours={name: f"c{number % COLOURS}" for number, name in enumerate(report.order)},
+        pictures={name: Markup(picture) for name, picture in _pictures(report).items()},
+        method=method(report),
+        examples=examples,
+        changes=changes,
+    )
+
+
+def _shown(text: str) -> str:
+    """What is shown of an answer."""
+    rest = f"\n\n… and {len(text) - MOST_SHOWN:,} more characters" if len(text) > MOST_SHOWN else ""
+    return visible(text[:MOST_SHOWN]) + rest
+
+
+def _pictures(report: Report) -> dict[str, str]:
+    """Shares of which more is better: `quality`, `suite`, and the suite's by group, e.g. `category suite_passes`."""
+    found = {}
+    for group, title in (("quality", "Shares of the answers to held-out records"), ("suite", "Shares of the suite")):
+        metrics = [metric for metric in METRICS if metric.group == group and metric.unit and metric.better == "higher"]
+        found[group] = _picture(report, title, [(one.title, one.name, report.candidates) for one in metrics])
+    for kind, groups in report.suite.by.items() if report.suite else ():
+        for metric in ("suite_complete", "suite_passes"):
+            rows = [(group, metric, candidates) for group, candidates in groups.items()]
+            found[f"{kind} {metric}"] = _picture(report, f"The suite by {kind}", rows)
+    return {name: picture for name, picture in found.items() if picture}
+
+
+def _picture(report: Report, title: str, rows: Sequence[tuple[str, str, Mapping[str, Estimates]]]) -> str:
+    """Rows of a label, a metric and every candidate's estimates; empty where nobody has any of the metrics."""
+    lines = [
+        (label.removeprefix("suite: "), {name: own[metric] for name, own in candidates.items() if metric in own})
+        for label, metric, candidates in rows
+    ]
+    lines = [line for line in lines if line[1]]
+    return shares(title, lines, report.order) if lines else ""
