@@ -47,9 +47,7 @@ def propose(suite: Path, folder: Path, dataset: Path | None, count: int) -> None
     if not (path / EVAL).is_file():
         raise DatasetError(f"{path}: no held-out records here; run `boffin curate` first, or name a dataset")
     written = write_drafts(suite, list(read_records(path / EVAL)), count)
-    typer.echo(
-        f"Wrote {len(written)} drafts into {suite}. They are never asked: edit each, and delete `draft: true`."
-    )
+    typer.echo(f"Wrote {len(written)} drafts into {suite}. They are never asked: edit each, and delete `draft: true`.")
 
 
 def check_suite(

@@ -4,9 +4,9 @@ It runs inside the sandbox, where the answer's code may do to it whatever one mo
 The only sign of a pass is a nonce that is new in each run and is written after the last assertion, so that printing
 and ending early say nothing. The nonce and the assertions are constants of the program's own code, in no variable and
 no file, and what would find them there (the collector's lists, other threads' frames, the code behind this program's
-frames) ends the run; so do tracing, which could jump over an assertion, and audit hooks. What the answer did to the
-builtins and to functions and classes of the modules that the check imports is undone before the assertions run, and
-so is what it left for later: timers, the collector's callbacks, profilers, exit handlers.
+frames) ends the run; so do audit hooks, and tracing by others than the check, which could jump over an assertion. What
+the answer did to the builtins and to functions and classes of the modules that the check imports is undone before the
+assertions run, and so is what it left for later: timers, the collector's callbacks, profilers, exit handlers.
 
 What this can't stop: objects of the answer's own making run their own code when an assertion touches them, and could
 tamper with the assertions' namespace through the stack, or call themselves equal to everything. Checks look at types
@@ -45,7 +45,7 @@ def _run():
     kept = os.open("output", os.O_RDWR | os.O_CREAT | os.O_APPEND)
     os.unlink("output")
     os.dup2(kept, 1)
-    armed, frame, own = True, sys._getframe(), []
+    armed, checking, caller, frame, own = True, False, sys._getframe, sys._getframe(), []
     while frame:
         own.append(frame)
         frame = frame.f_back
@@ -53,9 +53,11 @@ def _run():
 
     def guard(event, arguments):
         if armed and event in (
-            "gc.get_objects", "gc.get_referrers", "gc.get_referents", "sys.settrace", "sys.addaudithook",
-            "sys._current_frames", "sys._current_exceptions",
+            "gc.get_objects", "gc.get_referrers", "gc.get_referents", "sys.addaudithook", "sys._current_frames",
+            "sys._current_exceptions",
         ):
+            leave({spied})
+        if armed and event == "sys.settrace" and not (checking and caller(1).f_code.co_filename == "{check_name}"):
             leave({spied})
         if armed and event == "object.__getattr__" and arguments[1] == "f_code":
             for one in own:
@@ -163,6 +165,7 @@ def _run():
     loaded.update(modules)
     spoken.update(words)
     names.update(__name__="__main__", __builtins__=dict(words), output=output, results=results)
+    checking = True
     try:
         execute(translate({after!r}, "{check_name}", "exec", dont_inherit=True, optimize=0), names)
     except BaseException as error:

@@ -46,7 +46,8 @@ PASSES = {
     "results": ("assert 8 in results and len(results) == 1", "from math import pi\nimport json\ny = 2 * x", "x = 4"),
     "changed": ("assert x == 5 and results == [5]", "x += 1", "x = 4"),
     "one namespace": ("def give():\n    return 2\nassert double() == 4", "def double():\n    return 2 * give()", ""),
-    "patched before": ("assert asked == ['?']", "input('?')", "asked = []\nimport builtins\nbuiltins.input = asked.append"),
+    "patched before": ("assert asked == ['?']", "input('?')", "asked = []\nimport builtins\n"
+    "builtins.input = asked.append"),
     "main": ("assert output", "if __name__ == '__main__':\n    print(1)", ""),
     "exit": ("assert 'done' in output", "import sys\nprint('done')\nsys.exit(0)", ""),
     "thread": (
@@ -54,12 +55,19 @@ PASSES = {
         "import threading, time\nthreading.Thread(target=lambda: (time.sleep(0.2), print('late'))).start()",
         "",
     ),
-    "pickle": ("assert back == P(1)", "import pickle\nfrom dataclasses import dataclass\n@dataclass\nclass P:\n    x: int\n"
+    "pickle": ("assert back == P(1)", "import pickle\nfrom dataclasses import dataclass\n@dataclass\nclass P:\n"
+    "    x: int\n"
                "back = pickle.loads(pickle.dumps(P(1)))", ""),
     "own source": ("assert 'def f' in text", "import inspect\ndef f(): pass\ntext = inspect.getsource(f)", ""),
     "process": ("assert '7' in output", "import subprocess, sys\n"
                 "print(subprocess.run([sys.executable, '-c', 'print(7)'], capture_output=True, text=True).stdout)", ""),
     "shadowed by accident": ("assert any(v == 6 for v in results) and sum([1]) == 1", "sum = 6\nany = []", ""),
+    "traced by the check": (
+        "import sys\nsys.settrace(lambda f, e, a: seen.append(f.f_code.co_name))\nf()\nsys.settrace(None)\n"
+        "assert 'f' in seen",
+        "def f(): pass",
+        "seen = []",
+    ),
     "logging": ("assert True", "import logging\nlogging.basicConfig()\nlogging.warning('a')", ""),
     "printed traceback": ("assert True", "import traceback\ntry:\n    1 / 0\nexcept ZeroDivisionError:\n"
                           "    traceback.print_exc()", ""),
@@ -163,7 +171,8 @@ ATTACKS = {
     "prints and exits": "import os\n" + SPEAK + "say(b'passed')\nos._exit(0)",
     "exits inside the check": "import os\nclass Out(int):\n    __eq__ = lambda *a: os._exit(0)\nx = Out()",
     "exits inside an assertion": "import os\nclass Evil:\n    def __eq__(self, other): os._exit(0)\nx = Evil()",
-    "raises SystemExit inside an assertion": "class Evil:\n    def __eq__(self, other): raise SystemExit(0)\nx = Evil()",
+    "raises SystemExit inside an assertion": "class Evil:\n    def __eq__(self, other): raise SystemExit(0)\n"
+    "x = Evil()",
     "atexit": "import atexit, os\natexit.register(lambda: os._exit(0))\natexit.register(print, 'passed')",
     "exit hook of threading": "import os, threading\nthreading._register_atexit(os._exit, 0)",
     "defines the builtins' names": "print(42)\nany = isinstance = lambda *a: True",
@@ -175,10 +184,12 @@ ATTACKS = {
     "other exceptions": "import builtins\nbuiltins.AssertionError = AssertionError = StopIteration",
     "closes descriptors": "import os\nos.closerange(3, 64)",
     "takes standard output": "import os\nr, w = os.pipe()\nos.dup2(w, 1)\nos.write(1, b'42')",
-    "swaps sys.stdout": "import sys\nclass Out:\n    def write(self, x): return 1\n    def flush(self): pass\nsys.stdout = Out()\n"
+    "swaps sys.stdout": "import sys\nclass Out:\n    def write(self, x): return 1\n    def flush(self): pass\n"
+    "sys.stdout = Out()\n"
     "print(42)",
     "reads the program's file": "import os\n" + SPEAK + FIND + "hunt(open('example.py').read())",
-    "reads the program's source": "import inspect, os, sys\n" + SPEAK + FIND + "hunt(inspect.getsource(sys._getframe(1)))",
+    "reads the program's source": "import inspect, os, sys\n"
+    "" + SPEAK + FIND + "hunt(inspect.getsource(sys._getframe(1)))",
     "reads its callers' variables": "import os, sys\n" + SPEAK + FIND + "f = sys._getframe()\n"
     "while f:\n    hunt((f.f_locals, f.f_globals))\n    f = f.f_back\n",
     "reads its callers' constants": "import os, sys\n" + SPEAK + FIND + "f = sys._getframe()\n"
@@ -188,10 +199,14 @@ ATTACKS = {
     "asks the collector": "import gc, os\n" + SPEAK + FIND + "for o in gc.get_objects():\n"
     "    c = getattr(o, '__code__', None)\n    hunt(c.co_consts if c else ())",
     "asks a thread's frames": "import os, sys, threading\n" + SPEAK + FIND + "def spy():\n"
-    "    for f in sys._current_frames().values():\n        while f:\n            hunt(f.f_code.co_consts); f = f.f_back\n"
+    "    for f in sys._current_frames().values():\n        while f:\n"
+    "            hunt(f.f_code.co_consts); f = f.f_back\n"
     "t = threading.Thread(target=spy); t.start(); t.join()",
-    "jumps over assertions": "import sys\ndef trace(f, e, a):\n    if f.f_code.co_filename == 'check.py' and e == 'line':\n"
+    "jumps over assertions": "import sys\ndef trace(f, e, a):\n"
+    "    if f.f_code.co_filename == 'check.py' and e == 'line':\n"
     "        f.f_lineno = 5\n    return trace\nsys.settrace(trace)",
+    "traces under the check's name": "import sys\ndef trace(f, e, a):\n    if e == 'line': f.f_lineno = 5\n"
+    "    return trace\nexec(compile('sys.settrace(trace)', 'check.py', 'exec'))",
     "traces from within": HONEST + "import sys\nanswer = 1\nclass Evil:\n    def __eq__(self, o):\n"
     "        sys.settrace(lambda *a: None); return True\nx = Evil()",
     "hooks the audit": "import sys\nsys.addaudithook(lambda *a: None)",
@@ -202,11 +217,14 @@ ATTACKS = {
     "        g.update(results=[42], output='42')\n"
     "        b = g['__builtins__']\n        if isinstance(b, dict): b['any'] = lambda *a: True\n"
     "threading.Thread(target=spin, daemon=True).start()",
-    "the collector's callbacks": "import gc\ngc.callbacks.append(lambda *a: globals().update(results=[42], output='42'))\n"
+    "the collector's callbacks": "import gc\n"
+    "gc.callbacks.append(lambda *a: globals().update(results=[42], output='42'))\n"
     "gc.set_threshold(1)",
-    "a dying name": "print(42)\nclass Evil:\n    def __del__(self):\n        g['__builtins__']['any'] = lambda *a: True\n"
+    "a dying name": "print(42)\nclass Evil:\n    def __del__(self):\n"
+    "        g['__builtins__']['any'] = lambda *a: True\n"
     "g = globals()\nany = Evil()\noutput = Evil()",
-    "a codec": "import codecs\ncodecs.register_error('replace', lambda e: ('42', e.end))\nimport os\nos.write(1, b'\\xff')",
+    "a codec": "import codecs\ncodecs.register_error('replace', lambda e: ('42', e.end))\nimport os\n"
+    "os.write(1, b'\\xff')",
     "forks": "import os\nif os.fork() == 0:\n    os._exit(0)\nos.wait()",
     "runs on in a fork": "import os\nos.fork()\nprint(42)",
     "profiles": "import sys\nsys.setprofile(lambda f, e, a: globals().update(results=[42], output='42'))",
