@@ -89,13 +89,13 @@ def watch(child: Child, pipes: Pipes, limits: Limits, began: float) -> Outcome:
     _drain(pipes, limits.output_bytes)
     if not stopped and _written(pipes) > limits.output_bytes:
         stopped = "output"
-    ready, _, failed = pipes.status.data.decode("ascii", "replace").partition(" ")
+    told = pipes.status.data.decode("ascii", "replace")
     written = pipes.stderr.data.decode("utf-8", "replace")
-    if ready != "ready" and not stopped:
+    if not told.startswith("ready") and not stopped:  # what follows may be the code's own, which can find the pipe
         last = written.strip().splitlines()[-1:] or [f"it ended with {code}"]
         raise SandboxError(f"the code can't be contained by this interpreter: {last[0][:300]}")
     stdout, stderr = _cut(pipes, limits.output_bytes)
-    return Outcome(stopped or _reason(code, failed), code, stdout, stderr, seconds)
+    return Outcome(stopped or _reason(code, told.removeprefix("ready").strip()), code, stdout, stderr, seconds)
 
 
 def _read(child: Child, pipes: Pipes, limits: Limits, deadline: float) -> Reason | None:

@@ -4,9 +4,9 @@ It runs inside the sandbox, where the answer's code may do to it whatever one mo
 The only sign of a pass is a nonce that is new in each run and is written after the last assertion, so that printing
 and ending early say nothing. The nonce and the assertions are constants of the program's own code, in no variable and
 no file, and what would find them there (the collector's lists, other threads' frames, the code behind this program's
-frames) ends the run; so do tracing, which could jump over an assertion, and audit hooks. What the answer did to the
-builtins and to functions and classes of the modules that the check imports is undone before the assertions run, and
-so is what it left for later: timers, the collector's callbacks, profilers, exit handlers.
+frames) ends the run; so do audit hooks, and tracing by others than the check, which could jump over an assertion. What
+the answer did to the builtins and to functions and classes of the modules that the check imports is undone before the
+assertions run, and so is what it left for later: timers, the collector's callbacks, profilers, exit handlers.
 
 What this can't stop: objects of the answer's own making run their own code when an assertion touches them, and could
 tamper with the assertions' namespace through the stack, or call themselves equal to everything. Checks look at types
@@ -35,14 +35,17 @@ def _run():
 
     del globals()["_run"]
     os.unlink("example.py")
-    write, read, leave, size, process = os.write, os.pread, os._exit, os.fstat, os.getpid
-    dumps, module_type, loaded, spoken = json.dumps, types.ModuleType, sys.modules, builtins.__dict__
-    clock = time.monotonic
-    stdout, itself, outside = sys.stdout, os.getpid(), os.dup(1)
+    # The answer's code may put others in their places.
+    write, read, leave, size, process, clock = os.write, os.pread, os._exit, os.fstat, os.getpid, time.monotonic
+    translate, execute, dumps, module_type, set_in_class = compile, exec, json.dumps, types.ModuleType, type.__setattr__
+    set_timer, set_profile, set_switching, later = signal.setitimer, sys.setprofile, sys.setswitchinterval, gc.callbacks
+    loaded, spoken, stdout = sys.modules, builtins.__dict__, sys.stdout
+    timers = signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF
+    itself, outside = os.getpid(), os.dup(1)
     kept = os.open("output", os.O_RDWR | os.O_CREAT | os.O_APPEND)
     os.unlink("output")
     os.dup2(kept, 1)
-    armed, frame, own = True, sys._getframe(), []
+    armed, checking, caller, frame, own = True, False, sys._getframe, sys._getframe(), []
     while frame:
         own.append(frame)
         frame = frame.f_back
@@ -50,9 +53,11 @@ def _run():
 
     def guard(event, arguments):
         if armed and event in (
-            "gc.get_objects", "gc.get_referrers", "gc.get_referents", "sys.settrace", "sys.addaudithook",
-            "sys._current_frames", "sys._current_exceptions",
+            "gc.get_objects", "gc.get_referrers", "gc.get_referents", "sys.addaudithook", "sys._current_frames",
+            "sys._current_exceptions",
         ):
+            leave({spied})
+        if armed and event == "sys.settrace" and not (checking and caller(1).f_code.co_filename == "{check_name}"):
             leave({spied})
         if armed and event == "object.__getattr__" and arguments[1] == "f_code":
             for one in own:
@@ -61,6 +66,7 @@ def _run():
 
     def tell(stage, error, name):
         nonlocal armed
+        set_switching(0.005)
         armed, line, text, trace = False, 0, "", error.__traceback__
         while trace:
             if trace.tb_frame.f_code.co_filename == name:
@@ -80,35 +86,36 @@ def _run():
     names.update(__builtins__=builtins, __file__="{answer_name}")
     linecache.cache["{answer_name}"] = (1, None, {answer!r}.splitlines(True), "{answer_name}")
     try:
-        exec(compile({before!r}, "before.py", "exec", dont_inherit=True), names)
+        execute(translate({before!r}, "before.py", "exec", dont_inherit=True), names)
     except BaseException as error:
         tell("before", error, "before.py")
         raise
-    known = tuple(names.items())
+
     # What the assertions rely on, as it is now.
-    words = tuple(spoken.items())
-    relied = []
+    known, words = tuple(names.items()), tuple(spoken.items())
+    modules, in_modules, in_classes = [], [], []
     for name in {modules!r}:
         try:
             module = importlib.import_module(name)
         except Exception:
             continue
-        owners = [module]
-        owners += [
-            one for one in vars(module).values()
-            if isinstance(one, type) and one.__module__.partition(".")[0] == name.partition(".")[0]
-        ]
-        for owner in owners:
-            for key, value in tuple(vars(owner).items()):
-                if callable(value) or isinstance(value, (property, classmethod, staticmethod, module_type)):
-                    relied.append((name, module, owner, key, value))
-    relied = tuple(relied)
+        modules.append((name, module))
+        for key, value in tuple(vars(module).items()):
+            if callable(value) or isinstance(value, module_type):
+                in_modules.append((vars(module), key, value))
+            if isinstance(value, type) and value.__module__.partition(".")[0] == name.partition(".")[0]:
+                in_classes += [
+                    (value, vars(value), *item) for item in tuple(vars(value).items())
+                    if callable(item[1]) or isinstance(item[1], (property, classmethod, staticmethod))
+                ]
+    modules, in_modules, in_classes = tuple(modules), tuple(in_modules), tuple(in_classes)
+
     if {strict}:
         warnings.filterwarnings("error", module="__main__$")
     sys.addaudithook(guard)
     del guard
     try:
-        exec(compile({answer!r}, "{answer_name}", "exec", dont_inherit=True), names)
+        execute(translate({answer!r}, "{answer_name}", "exec", dont_inherit=True), names)
         deadline = clock() + 2
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.daemon:
@@ -122,39 +129,49 @@ def _run():
         raise
     if process() != itself:
         leave(0)
+
+    # What it left for later.
+    set_profile(None)
+    for timer in timers:
+        set_timer(timer, 0)
+    later.clear()
     spoken.update(words)
-    sys.setprofile(None)
-    for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
-        signal.setitimer(timer, 0)
-    gc.callbacks.clear()
-    for name, module, owner, key, value in relied:
-        loaded[name] = module
-        if vars(owner).get(key) is not value:
-            setattr(owner, key, value)
     sys.stdout = stdout
     try:
         stdout.flush()
     except ValueError:
         pass
+    output = read(kept, size(kept).st_size, 0).decode("utf-8", "replace")
+    left = tuple(names.items())  # held, so that nothing of it ends, and runs code at its end, before the assertions
     known = dict(known)
     results = [
-        value for key, value in names.items()
+        value for key, value in left
         if not key.startswith("__") and key not in {imported!r} and not isinstance(value, module_type)
         and (key not in known or known[key] is not value)
     ]
+    for space, key, value in in_modules:
+        if space.get(key) is not value:
+            space[key] = value
+    for owner, space, key, value in in_classes:
+        if space.get(key) is not value:
+            set_in_class(owner, key, value)
     for key in {spoken!r}:
         if key in names and names[key] is not known.get(key):
             del names[key]
     for key, value in known.items():
         if isinstance(value, module_type):
             names[key] = value
-    names.update(__name__="__main__", __builtins__=dict(words), results=results)
-    names["output"] = read(kept, size(kept).st_size, 0).decode("utf-8", "replace")
+    set_switching(1000)  # from here on a thread that still runs gets its turn only while this one waits
+    loaded.update(modules)
+    spoken.update(words)
+    names.update(__name__="__main__", __builtins__=dict(words), output=output, results=results)
+    checking = True
     try:
-        exec(compile({after!r}, "{check_name}", "exec", dont_inherit=True, optimize=0), names)
+        execute(translate({after!r}, "{check_name}", "exec", dont_inherit=True, optimize=0), names)
     except BaseException as error:
         tell("after", error, "{check_name}")
         leave(1)
+    set_switching(0.005)
     write(outside, b"{nonce}")
     leave(0)
 

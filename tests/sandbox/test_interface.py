@@ -213,3 +213,15 @@ def test_time_may_be_over_before_the_code_begins() -> None:
         for _ in range(20):
             assert warm.run("while True: pass", Limits(seconds=1e-6)).reason == "timeout"
     assert run_code("while True: pass", Limits(seconds=1e-6)).reason == "timeout"
+
+
+@linux
+def test_code_that_writes_to_the_status_pipe_lies_about_itself_alone() -> None:
+    say = (
+        "import os\nfor n in range(3, 64):\n    try:\n        os.write(n, b' lies')\n"
+        "    except OSError:\n        pass\n"
+    )
+    with Warm() as warm:
+        assert warm.run(say).reason == "ok"
+        assert warm.run(f"{say}1 / 0").reason == "exception"
+        assert warm.run("print(1)").stdout == "1\n"
