@@ -140,7 +140,7 @@ def workspace(tmp_path: Path) -> Path:
     metrics = {"tokens": estimate(40), "tokens_per_second": estimate(90)}
     report = Report(
         candidates={"base": {"tokens": estimate(300), "tokens_per_second": estimate(50)}, "tuned": metrics},
-        pairs={"tokens": Difference(difference=-1, low=-1, high=-1)},
+        pairs={"tokens": Difference(difference=-1, low=-1, high=-1, p=0.5)},
         order=["base", "tuned"],
         models={"base": "b", "tuned": "t"},
         questions=2,
