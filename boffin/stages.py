@@ -93,7 +93,8 @@ def _run_base(project: Project, out: Path, progress: Progress) -> StageResult:
 def _curation_depends(project: Project) -> Any:
     from curation.fingerprint import fingerprint
 
-    return [project.settings.curation.model_dump(mode="json"), fingerprint(project.settings.curation, project.folder)]
+    settings = project.settings.curation
+    return [settings.model_dump(mode="json"), fingerprint(settings, project.folder), _suite_digest(project)]
 
 
 def _run_curation(project: Project, out: Path, progress: Progress) -> StageResult:
@@ -108,7 +109,7 @@ def _run_curation(project: Project, out: Path, progress: Progress) -> StageResul
     ]
     settings = settings.model_copy(update={"sources": tuple(sources)})
     cache = project.workspace.path("cache") / "curation"
-    return run(settings, project.settings.project.name, project.folder, cache, out, progress)
+    return run(settings, project.settings.project.name, project.folder, cache, out, progress, _suite_texts(project))
 
 
 def _trainer_depends(project: Project) -> Any:
@@ -240,11 +241,8 @@ def _convert(
 
 def evaluation_depends(project: Project) -> Any:
     """What is measured; how much of a drop is allowed, and what it costs, changes no report."""
-    folder = suite_of(project)
-    return [
-        project.settings.evaluation.model_dump(mode="json", exclude={"allowed_drop", "cost"}),
-        digest_files(folder) if folder and folder.is_dir() else "",
-    ]
+    settings = project.settings.evaluation
+    return [settings.model_dump(mode="json", exclude={"allowed_drop", "cost"}), _suite_digest(project)]
 
 
 def suite_of(project: Project) -> Path | None:
@@ -253,6 +251,21 @@ def suite_of(project: Project) -> Path | None:
 
     name = project.settings.evaluation.suite
     return suite_folder(name, project.folder) if name else None
+
+
+def _suite_digest(project: Project) -> str:
+    folder = suite_of(project)
+    return digest_value(digest_files(folder)) if folder and folder.is_dir() else ""
+
+
+def _suite_texts(project: Project) -> list[str]:
+    """The texts of the suite, none of which may be learnt."""
+    folder = suite_of(project)
+    if folder is None:
+        return []
+    from evaluation.suite.folder import load_suite
+
+    return [text for question in load_suite(folder).questions for text in (question.text, question.reference)]
 
 
 def _run_evaluation(project: Project, out: Path, progress: Progress) -> StageResult:

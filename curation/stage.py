@@ -56,7 +56,15 @@ _WARM = 0.005
 """Share of the drafts from which on a module that they import is imported beforehand."""
 
 
-def run(settings: CurationSettings, name: str, folder: Path, cache: Path, out: Path, progress: Progress) -> StageResult:
+def run(
+    settings: CurationSettings,
+    name: str,
+    folder: Path,
+    cache: Path,
+    out: Path,
+    progress: Progress,
+    suite: Collection[str] = (),
+) -> StageResult:
     """Make a dataset of the sources in the empty folder `out`.
 
     Args:
@@ -66,6 +74,7 @@ def run(settings: CurationSettings, name: str, folder: Path, cache: Path, out: P
         cache: where what was read and run is kept from one run to the next.
         out: an empty folder.
         progress: told what is being done.
+        suite: texts of the suite that the expert will be asked; what is near one of them is left out.
 
     Raises:
         SourceError: a source can't be read, or has nothing in it; code can't be contained.
@@ -79,7 +88,7 @@ def run(settings: CurationSettings, name: str, folder: Path, cache: Path, out: P
     table.save(out / SYMBOLS)
     report = Report()
     with atomic_open(out / REJECTED) as rejected:
-        way = _Way(settings, folder, cache, out, table, _Log(rejected, report), progress)
+        way = _Way(settings, folder, cache, out, table, _Log(rejected, report), progress, suite)
         sides = way.go(libraries)
     write_records(out / TRAIN, sides.train)
     write_records(out / EVAL, sides.held_out)
@@ -95,7 +104,7 @@ def run(settings: CurationSettings, name: str, folder: Path, cache: Path, out: P
             f"curation kept {len(sides.train)} records to train on and {len(sides.held_out)} held out; "
             "both need at least one, so add packages to `curation.sources` or loosen `curation.filters`"
         )
-    prove(out, (), settings.filters.similarity)
+    prove(out, suite, settings.filters.similarity)
     skipped = sum(library.skipped for library in libraries.all())
     notes = [*summary(report), *way.notes]
     if skipped:
@@ -131,6 +140,7 @@ class _Way:
     table: SymbolTable
     log: _Log
     progress: Progress
+    suite: Collection[str]
     notes: list[str] = field(default_factory=list)
 
     def go(self, libraries: Libraries) -> Split:
@@ -142,12 +152,12 @@ class _Way:
         duplicates = Duplicates(self.settings.filters)
         records = self._passing("judge", self._taught(records), self._too_long, duplicates.reason)
         similarity = self.settings.filters.similarity
-        sides = self._apart(split(records, self.settings.held_out, similarity))
+        sides = self._apart(split(records, self.settings.held_out, similarity, self.suite))
         balanced = balance([*sides.train, *sides.held_out], self.settings)
         for record, reason in balanced.dropped:
             self.log.reject("balance", reason, record)
         # A phrase that many records had may now be in a few, and then it counts.
-        return self._apart(split(balanced.kept, self.settings.held_out, similarity))
+        return self._apart(split(balanced.kept, self.settings.held_out, similarity, self.suite))
 
     def _apart(self, sides: Split) -> Split:
         """The sides as they are, with what was dropped between them written down."""

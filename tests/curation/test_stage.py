@@ -105,6 +105,15 @@ def test_a_second_run_runs_nothing_again(
     assert (tmp_path / TRAIN).read_bytes() == (dataset / TRAIN).read_bytes()
 
 
+def test_what_is_near_the_suite_is_left_out(dataset: Path, cache: Path, gadgets_python: str, tmp_path: Path) -> None:
+    asked = next(record for record in read_records(dataset / TRAIN) if len(record.output.split()) > 13)
+    run(settings(gadgets_python, "gadgets"), "gadgets", tmp_path, cache, tmp_path, silent, [asked.output])
+    assert asked.question not in {record.question for record in kept(tmp_path)}
+    rejections = [Rejection.model_validate_json(line) for line in (tmp_path / REJECTED).read_text().splitlines()]
+    left_out = [one for one in rejections if one.record and one.record.question == asked.question]
+    assert [(one.code, "evaluation suite" in one.detail) for one in left_out] == [("leak", True)]
+
+
 def test_several_sources_make_one_dataset(gadgets_python: str, tmp_path: Path) -> None:
     sources = (
         PackageSource(packages=("gadgets",), python=gadgets_python),
