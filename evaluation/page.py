@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from evaluation.escape import fenced, markdown
 from evaluation.method import method
 from evaluation.metric import METRICS
-from evaluation.report import LEGEND, Difference, Report
+from evaluation.report import LEGEND, Report
 from evaluation.suite.changes import Changes
 
 MOST_SHOWN = 4000
@@ -61,14 +61,8 @@ def table(report: Report) -> str:
         best = metric.best(report.means(metric))
         cells = [f"**{value}**" if name == best else value for name, value in zip(report.order, values, strict=True)]
         pair = report.pairs.get(metric.name)
-        lines.append([metric.title, *cells, *([difference, _chance(pair)] if report.pairs else [])])
+        lines.append([metric.title, *cells, *([difference, pair.chance if pair else ""] if report.pairs else [])])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _chance(pair: Difference | None) -> str:
-    if pair is None:
-        return ""
-    return "< 0.001" if pair.p < 0.001 else f"{pair.p:.3f}"
 
 
 def _groups(report: Report) -> list[str]:

@@ -52,6 +52,11 @@ class Difference(_Part):
     """Two-sided p of the exact sign test over the questions, which is McNemar's where each is right or wrong."""
 
     @property
+    def chance(self) -> str:
+        """p, as it is shown."""
+        return "< 0.001" if self.p < 0.001 else f"{self.p:.3f}"
+
+    @property
     def clear(self) -> bool:
         """Whether the interval leaves out 0."""
         return self.low > 0 or self.high < 0
