@@ -238,7 +238,7 @@ def test_the_honest_answer_to_the_attacked_check_passes(checker: Checker) -> Non
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_answer_cannot_forge_a_pass(checker: Checker, attack: str) -> None:
     verdict = run(checker, AFTER, ATTACKS[attack])
-    assert verdict.result in ("failed", "error", "refused"), verdict
+    assert verdict.result in ("failed", "error", "refused", "timed out"), verdict
 
 
 @pytest.mark.parametrize(
