@@ -13,11 +13,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from evaluation.escape import one_line, visible
+from evaluation.estimate import Estimates
 from evaluation.method import method
 from evaluation.metric import METRICS
 from evaluation.page import MOST_SHOWN, Example
 from evaluation.pictures import COLOURS, shares
-from evaluation.report import LEGEND, Estimates, Report
+from evaluation.report import LEGEND, Report
 from evaluation.suite.changes import Changes
 
 HTML = "report.html"
