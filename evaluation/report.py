@@ -17,6 +17,7 @@ from bundle.errors import EvaluationError
 from evaluation.escape import one_line
 from evaluation.estimate import Difference, Estimate, Estimates, ReportPart
 from evaluation.metric import METRICS, Metric
+from evaluation.opinion import JudgeReport, ReviewReport
 
 REPORT = "report.json"
 _SUMMED_UP = ("loss", "valid_python", "ends_by_itself")
@@ -72,6 +73,10 @@ class Report(ReportPart):
     """SHA-256 of the prompt template of the scored texts."""
     suite: SuiteReport | None = None
     """What was asked of the suite; None where nothing was."""
+    judge: JudgeReport | None = None
+    """What a judge says; None where there is none."""
+    reviews: ReviewReport | None = None
+    """What people say; None where nobody has."""
 
     @property
     def pair_title(self) -> str:
@@ -88,8 +93,8 @@ class Report(ReportPart):
         return [
             (
                 metric,
-                [_show(metric, self.candidates[name].get(metric.name)) for name in self.order],
-                _show_difference(metric, self.pairs.get(metric.name)),
+                [show(metric, self.candidates[name].get(metric.name)) for name in self.order],
+                show_difference(metric, self.pairs.get(metric.name)),
             )
             for metric in METRICS
             if self.means(metric)
@@ -154,7 +159,8 @@ def summary(report: Report) -> str:
     return ", ".join(parts)
 
 
-def _show(metric: Metric, value: Estimate | None) -> str:
+def show(metric: Metric, value: Estimate | None) -> str:
+    """An estimate with its interval."""
     if value is None:
         return "–"
     shown = metric.with_unit(metric.number(value.mean))
@@ -163,7 +169,8 @@ def _show(metric: Metric, value: Estimate | None) -> str:
     return f"{shown} ({metric.number(value.low)}–{metric.number(value.high)})"
 
 
-def _show_difference(metric: Metric, value: Difference | None) -> str:
+def show_difference(metric: Metric, value: Difference | None) -> str:
+    """A difference with its interval."""
     if value is None:
         return ""
     low, high = metric.number(value.low, signed=True), metric.number(value.high, signed=True)
