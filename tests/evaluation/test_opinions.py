@@ -14,6 +14,7 @@ import pytest
 
 from boffin.opinions import gather_opinions
 from boffin.project import Project, open_project
+from boffin.run import run_stages
 from boffin.stages import evaluation_depends
 from bundle.errors import DatasetError, EvaluationError
 from bundle.preferences import read_preferences
@@ -121,6 +122,23 @@ def test_a_draw_is_judged_where_there_are_more(judging: Project, endpoint) -> No
     gather_opinions(open_project(judging.folder, flags), silent)
     report = load_report(judging.workspace.path("report"))
     assert report.judge and report.judge.judged == 3 and len(endpoint.requests) == 6
+
+
+def test_boffin_evaluate_asks_the_judge_and_goes_on_where_it_was_gone(judging, endpoint, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("boffin.run.needed", lambda *_: [])
+    monkeypatch.setattr("evaluation.connection.PAUSE", 0)
+    judge = endpoint.chat
+    flags = [f"evaluation.judge.url={endpoint.url}/v1", "evaluation.judge.model=j", "evaluation.judge.concurrency=1"]
+    endpoint.chat = lambda body: judge(body) if len(endpoint.requests) <= 5 else None
+    before = texts(judging)
+    with pytest.raises(EvaluationError, match="run `boffin evaluate` to go on"):
+        run_stages(judging.folder, flags, ["report"], "")
+    assert texts(judging) == before
+    endpoint.requests.clear()
+    endpoint.chat = judge
+    run_stages(judging.folder, flags, ["report"], "")
+    assert len(endpoint.requests) == 2 * COUNT - 5
+    assert f"The judge j: tuned is better {COUNT} times, base 0 times, neither 0 times" in capsys.readouterr().out
 
 
 def test_another_judge_makes_nothing_anew(project: Project, judging: Project) -> None:
