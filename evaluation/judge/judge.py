@@ -107,13 +107,14 @@ class Judge:
 
     def _reply(self, pair: Pair, left: Side) -> Reply | str:
         """The reply to one pair in one order, or why there is none."""
-        body = {
+        body: dict[str, object] = {
             "model": self._settings.model,
             "messages": messages(self._rubric, pair, left),
             "temperature": 0,
             "max_tokens": self._settings.max_tokens,
-            "response_format": RESPONSE_FORMAT,
         }
+        if self._settings.ask_for_schema:
+            body["response_format"] = RESPONSE_FORMAT
         key = digest_value([self._settings.url, body])
         if kept := self._cache.get(key):
             return kept

@@ -22,6 +22,8 @@ class JudgeSettings(SettingsPart):
     """File that says what each mark means, relative to boffin.toml; empty for Boffin's own."""
     questions: int = Field(default=100, ge=1)
     """How many questions' answers are judged, drawn by the evaluation's seed; two requests each."""
+    ask_for_schema: bool = True
+    """Whether `response_format` asks for the JSON schema, to which replies are held in any case; some refuse it."""
     max_tokens: int = Field(default=1000, ge=1)
     """Longest verdict, in tokens."""
     concurrency: int = Field(default=4, ge=1, le=64)

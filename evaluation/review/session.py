@@ -45,7 +45,7 @@ class Session:
 
     @property
     def left(self) -> Side:
-        """Whose answer is A: drawn by reviewer and pair, so that nobody can learn it and nothing changes it."""
+        """Whose answer is A: drawn by reviewer and pair, so the same whenever the pair comes again."""
         assert self.pair
         return "first" if int(digest_value([self._reviewer, self.pair.digest])[0], 16) % 2 else "second"
 

@@ -125,6 +125,11 @@ def test_it_is_blind_and_asks_for_the_schema(judged, endpoint):
     ]
 
 
+def test_an_endpoint_that_knows_no_schemas_can_judge(judged, endpoint):
+    judgements, _ = judged(knows_good_from_poor, PAIRS[:1], ask_for_schema=False)
+    assert judgements[0].verdicts and not any("response_format" in body for _, _, body in endpoint.requests)
+
+
 @pytest.mark.parametrize(
     "content",
     [
