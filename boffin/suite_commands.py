@@ -42,7 +42,8 @@ def new(
 @suites.command()
 def check(
     suite: Annotated[
-        Path | None, typer.Argument(help="A suite's folder; else the suite that comes with Boffin.", metavar="[DIR]")
+        Path | None,
+        typer.Argument(help="A suite's folder or file; else the suite that comes with Boffin.", metavar="[SUITE]"),
     ] = None,
     python: Annotated[
         str, typer.Option("--python", help="The interpreter that has the libraries; else this one.", metavar="PATH")

@@ -64,7 +64,7 @@ def check_suite(
         allow_mere_limits: run code even where nothing contains it on this machine.
 
     Raises:
-        SuiteError: there is no such folder.
+        SuiteError: there is no such folder or file.
         EvaluationError: code can't be contained on this machine, or the interpreter can't be started.
     """
     suite = read_suite(folder or SHIPPED)
