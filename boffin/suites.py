@@ -1,4 +1,4 @@
-"""`boffin suite new` and `boffin suite check`, as a person sees them. Knows nothing about how answers are judged."""
+"""`boffin suite new`, `check` and `export`, as a person sees them. Knows nothing about how answers are judged."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from bundle.errors import DatasetError
 from bundle.records import EVAL, read_records
 from evaluation.escape import one_line
 from evaluation.suite.checker import Checker
+from evaluation.suite.export import export_suite
 from evaluation.suite.folder import read_suite
-from evaluation.suite.place import SHIPPED
+from evaluation.suite.place import SHIPPED, suite_folder
 from evaluation.suite.proof import Proof, prove, warm_imports
 from evaluation.suite.proposal import write_drafts, write_example
 from evaluation.suite.question import CATEGORIES, Question
@@ -49,6 +50,16 @@ def propose(suite: Path, folder: Path, dataset: Path | None, count: int) -> None
         raise DatasetError(f"{path}: no held-out records here; run `boffin curate` first, or name a dataset")
     written = write_drafts(suite, list(read_records(path / EVAL)), count)
     typer.echo(f"Wrote {len(written)} drafts into {suite}. They are never asked: edit each, and delete `draft: true`.")
+
+
+def export(suite: str, folder: Path) -> None:
+    """Write a suite's task folder for lm-evaluation-harness.
+
+    Raises:
+        SuiteError: the suite can't be used, or the folder has something in it.
+    """
+    group = export_suite(suite_folder(suite, Path()), folder)
+    typer.echo(f"Wrote {folder}. Name the tasks: `lm_eval --include_path {folder} --tasks {group} …`.")
 
 
 def check_suite(
