@@ -1,4 +1,4 @@
-"""A suite as a task folder for lm-evaluation-harness (0.4.8 or later): a group with a task a category.
+"""A suite as a task folder for lm-evaluation-harness (0.4.9 or later): a group with a task a category.
 
 The folder can be moved, and needs no network: its questions lie in it, in a suite's own form, and its `utils.py` hands
 each answer to `examiner.py` of the Boffin that is installed beside the harness. Knows nothing about how answers are
