@@ -246,7 +246,7 @@ def evaluation_depends(project: Project) -> Any:
 
 
 def suite_of(project: Project) -> Path | None:
-    """The folder of the suite that is asked; None for none."""
+    """The folder or file of the suite that is asked; None for none."""
     from evaluation.suite.place import suite_folder
 
     name = project.settings.evaluation.suite
@@ -254,8 +254,10 @@ def suite_of(project: Project) -> Path | None:
 
 
 def _suite_digest(project: Project) -> str:
-    folder = suite_of(project)
-    return digest_value(digest_files(folder)) if folder and folder.is_dir() else ""
+    suite = suite_of(project)
+    if suite and suite.is_file():
+        return digest_file(suite)
+    return digest_value(digest_files(suite)) if suite and suite.is_dir() else ""
 
 
 def _suite_texts(project: Project) -> list[str]:

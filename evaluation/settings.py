@@ -28,7 +28,7 @@ class EvaluationSettings(SettingsPart):
     questions: int = Field(default=60, ge=1)
     """How many held-out records are asked, drawn by the seed; all of them where there are fewer."""
     suite: str = "python"
-    """Suite of written questions that is asked beside them: a folder, `python` for Boffin's own, or empty for none."""
+    """Suite that is asked beside them: a folder, a file of problems, `python` for Boffin's own, or empty for none."""
     suite_questions: int = Field(default=100, ge=1)
     """How many of the suite's questions are asked, from each category its share; all of them where there are fewer."""
     seed: int = Field(default=0, ge=0)
