@@ -240,9 +240,9 @@ def _convert(
 
 
 def evaluation_depends(project: Project) -> Any:
-    """What is measured; how much of a drop is allowed, and what it costs, changes no report."""
+    """What is measured; how much of a drop is allowed, what it costs and who judges changes no answer."""
     settings = project.settings.evaluation
-    return [settings.model_dump(mode="json", exclude={"allowed_drop", "cost"}), _suite_digest(project)]
+    return [settings.model_dump(mode="json", exclude={"allowed_drop", "cost", "judge"}), _suite_digest(project)]
 
 
 def suite_of(project: Project) -> Path | None:
@@ -314,7 +314,7 @@ STAGES = {
         Stage(
             "evaluate",
             REPORT,
-            3,
+            4,
             (DATASET, BASE_BUNDLE, BUNDLE),
             evaluation_depends,
             _run_evaluation,

@@ -12,23 +12,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Annotated, Any, Self, TypeVar
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bundle.errors import EvaluationError
 from evaluation.candidate import Candidate
-from evaluation.escape import one_line
-
-TRIES = 3
-"""How often a request is sent before an unreachable or busy endpoint is given up."""
-PAUSE = 0.5
-"""Seconds before the second try; twice as long before each further one."""
-TIMEOUT = httpx.Timeout(600, connect=10)
-"""Seconds to wait for a reply; small machines take minutes over a long answer."""
-MAX_REPLY = 64_000_000
-"""Bytes beyond which a reply is refused."""
-_BUSY = (429, 503)
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+from evaluation.connection import Connection
 
 
 @dataclass(frozen=True)
@@ -94,14 +81,6 @@ class _Completion(_Part):
     choices: list[_TextChoice]
 
 
-class _Error(_Part):
-    message: str
-
-
-class _Refusal(_Part):
-    error: _Error
-
-
 _Reply = TypeVar("_Reply", _Chat, _Completion)
 
 
@@ -114,19 +93,10 @@ class Endpoint:
         Raises:
             EvaluationError: the candidate's URL is none.
         """
-        self._candidate = candidate
-        self._url = candidate.url.rstrip("/").removesuffix("/v1")
-        try:
-            url = httpx.URL(self._url)
-        except httpx.InvalidURL as error:
-            raise self._error(f"{one_line(str(error))}; give a URL such as http://127.0.0.1:8639") from None
-        if url.scheme not in ("http", "https") or not url.host:
-            raise self._error("that is no URL of HTTP; give one such as http://127.0.0.1:8639")
-        self._client = httpx.Client(
-            timeout=TIMEOUT,
-            limits=httpx.Limits(max_connections=connections),
-            headers={"Cache-Control": "no-store"},
-            trust_env=url.host not in _LOOPBACK,  # a proxy can't reach this machine's own loopback
+        self._model = candidate.model
+        url = candidate.url.rstrip("/").removesuffix("/v1")
+        self._connection = Connection(
+            f"candidate {candidate.name}", url, connections, headers={"Cache-Control": "no-store"}
         )
 
     def __enter__(self) -> Self:
@@ -135,7 +105,7 @@ class Endpoint:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._client.close()
+        self._connection.__exit__(kind, error, traceback)
 
     def answer(self, question: str, sampling: Mapping[str, float], seed: int) -> Answer:
         """Ask one question by `/v1/chat/completions`; `sampling` holds the request's fields by name.
@@ -147,7 +117,7 @@ class Endpoint:
         body = {"messages": [{"role": "user", "content": question}], "seed": seed, **sampling}
         reply = self._ask("/v1/chat/completions", body, _Chat)
         if reply.cached:
-            raise self._error("the answer came from its cache, though that was ruled out; turn the cache off there")
+            raise self._connection.error("the answer came from its cache, though that was ruled out; turn it off there")
         choice = reply.choices[0]
         text = choice.message.content or ""
         return Answer(text, choice.finish_reason, reply.usage.completion_tokens, time.monotonic() - began)
@@ -165,7 +135,7 @@ class Endpoint:
         body = {"prompt": wholes, "echo": True, "logprobs": 1, "max_tokens": 0, "temperature": 0}
         choices = sorted(self._ask("/v1/completions", body, _Completion).choices, key=lambda choice: choice.index)
         if [choice.index for choice in choices] != list(range(len(wholes))):
-            raise self._useless(f"{len(choices)} scores where {len(wholes)} were asked for")
+            raise self._connection.useless(f"{len(choices)} scores where {len(wholes)} were asked for")
         return [
             self._loss(choice, whole, len(prompt))
             for choice, whole, (prompt, _) in zip(choices, wholes, texts, strict=True)
@@ -174,64 +144,20 @@ class Endpoint:
     def _loss(self, choice: _TextChoice, whole: str, begin: int) -> Loss:
         offsets, values = choice.logprobs.text_offset, choice.logprobs.token_logprobs
         if choice.text != whole:
-            raise self._useless("it echoes another text than it was sent")
+            raise self._connection.useless("it echoes another text than it was sent")
         if len(offsets) != len(values) or offsets != sorted(offsets) or not offsets or offsets[-1] > len(whole):
-            raise self._useless("text_offset doesn't fit the text")
+            raise self._connection.useless("text_offset doesn't fit the text")
         scores = [value for offset, value in zip(offsets, values, strict=True) if offset >= begin]
         known = [value for value in scores if value is not None]
         if not scores or len(known) < len(scores):
-            raise self._useless("the answer's tokens have no log-probabilities")
+            raise self._connection.useless("the answer's tokens have no log-probabilities")
         return Loss(-sum(known), len(known))
 
     def _ask(self, path: str, body: dict[str, Any], kind: type[_Reply]) -> _Reply:
-        content = self._post(path, {"model": self._candidate.model, "stream": False, "cache": False, **body})
+        content = self._connection.post(path, {"model": self._model, "stream": False, "cache": False, **body})
         try:
             return kind.model_validate_json(content)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise self._useless(f"{path}: {where or 'whole reply'}: {first['msg']}") from None
-
-    def _post(self, path: str, body: dict[str, Any]) -> bytes:
-        trouble = ""
-        for attempt in range(TRIES):
-            if attempt:
-                time.sleep(PAUSE * 2 ** (attempt - 1))
-            try:
-                with self._client.stream("POST", self._url + path, json=body) as response:
-                    content = self._read(response)
-            except httpx.ReadTimeout:
-                raise self._error(
-                    f"{path} took over {TIMEOUT.read:.0f} s; lower `evaluation.max_tokens`, or take a smaller model"
-                ) from None
-            except httpx.RequestError as error:
-                trouble = f"nothing answers there ({one_line(str(error)) or type(error).__name__}); start its server"
-                continue
-            if response.status_code == httpx.codes.OK:
-                return content
-            trouble = f"{path} is refused with {response.status_code} ({_reason(content)}); see the server's log"
-            if response.status_code not in _BUSY:
-                break
-        raise self._error(trouble)
-
-    def _read(self, response: httpx.Response) -> bytes:
-        content = bytearray()
-        for chunk in response.iter_bytes():
-            content += chunk
-            if len(content) > MAX_REPLY:
-                raise self._useless(f"more than {MAX_REPLY:,} bytes")
-        return bytes(content)
-
-    def _useless(self, why: str) -> EvaluationError:
-        return self._error(f"its reply can't be used ({one_line(why)}); is that an OpenAI-compatible endpoint?")
-
-    def _error(self, trouble: str) -> EvaluationError:
-        return EvaluationError(f"candidate {one_line(self._candidate.name)} at {one_line(self._url)}: {trouble}")
-
-
-def _reason(content: bytes) -> str:
-    """What a refusal says, in OpenAI's shape or any other."""
-    try:
-        return one_line(_Refusal.model_validate_json(content).error.message)
-    except ValidationError:
-        return one_line(content[:1000].decode(errors="replace")) or "no reason given"
+            raise self._connection.useless(f"{path}: {where or 'whole reply'}: {first['msg']}") from None

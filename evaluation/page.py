@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from evaluation.escape import fenced, markdown
 from evaluation.method import method
 from evaluation.metric import METRICS
+from evaluation.opinion_page import PLACE
 from evaluation.report import LEGEND, Report
 from evaluation.suite.changes import Changes
 
@@ -45,6 +46,7 @@ def render_page(report: Report, examples: Sequence[Example], changes: Changes | 
         "# Evaluation",
         table(report),
         f"Bold: the better value. {LEGEND}",
+        PLACE,
         *_groups(report),
         "\n".join(["## How it was measured", "", *(f"- {markdown(line, 1000)}" for line in method(report))]),
         *(_changes(changes) if changes else []),

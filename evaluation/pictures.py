@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from evaluation.escape import one_line
-from evaluation.report import Estimate
+from evaluation.estimate import Estimate
 
 WIDTH = 720
 _LABEL, _LINE, _GAP = 170, 18, 12

@@ -5,20 +5,19 @@ It is report.json, and a table for the terminal. Knows nothing about answers or 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bundle.errors import EvaluationError
-from evaluation.bootstrap import Series, draw_again, interval
 from evaluation.escape import one_line
+from evaluation.estimate import Difference, Estimate, Estimates, ReportPart
 from evaluation.metric import METRICS, Metric
-from evaluation.significance import sign_test
+from evaluation.opinion import JudgeReport, ReviewReport
 
 REPORT = "report.json"
 _SUMMED_UP = ("loss", "valid_python", "ends_by_itself")
@@ -28,45 +27,7 @@ LEGEND = (
 )
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Estimate(_Part):
-    """A metric of one candidate; a share is a number from 0 to 1."""
-
-    mean: float
-    low: float
-    """Lower end of the 95 % interval; the mean itself for a single measurement."""
-    high: float
-    """Upper end of the 95 % interval; the mean itself for a single measurement."""
-
-
-class Difference(_Part):
-    """How much a metric of the second candidate is above that of the first."""
-
-    difference: float
-    low: float
-    high: float
-    p: float
-    """Two-sided p of the exact sign test over the questions, which is McNemar's where each is right or wrong."""
-
-    @property
-    def chance(self) -> str:
-        """p, as it is shown."""
-        return "< 0.001" if self.p < 0.001 else f"{self.p:.3f}"
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.low > 0 or self.high < 0
-
-
-Estimates = dict[str, Estimate]
-"""Metric → estimate."""
-
-
-class SuiteReport(_Part):
+class SuiteReport(ReportPart):
     """What was asked of a suite, and how it went by group; its metrics are among the candidates'."""
 
     name: str
@@ -83,7 +44,7 @@ class SuiteReport(_Part):
     """`category` and `library` → group → candidate → metric → estimate."""
 
 
-class Report(_Part):
+class Report(ReportPart):
     """All that report.json says."""
 
     candidates: dict[str, Estimates]
@@ -112,6 +73,10 @@ class Report(_Part):
     """SHA-256 of the prompt template of the scored texts."""
     suite: SuiteReport | None = None
     """What was asked of the suite; None where nothing was."""
+    judge: JudgeReport | None = None
+    """What a judge says; None where there is none."""
+    reviews: ReviewReport | None = None
+    """What people say; None where nobody has."""
 
     @property
     def pair_title(self) -> str:
@@ -128,45 +93,12 @@ class Report(_Part):
         return [
             (
                 metric,
-                [_show(metric, self.candidates[name].get(metric.name)) for name in self.order],
-                _show_difference(metric, self.pairs.get(metric.name)),
+                [show(metric, self.candidates[name].get(metric.name)) for name in self.order],
+                show_difference(metric, self.pairs.get(metric.name)),
             )
             for metric in METRICS
             if self.means(metric)
         ]
-
-
-def estimate(
-    series: Mapping[str, Mapping[str, Series]], single: Mapping[str, Mapping[str, float]], count: int, seed: int
-) -> tuple[dict[str, Estimates], dict[str, Difference]]:
-    """The `candidates` and the `pairs` of a report, from measures a question.
-
-    `series` holds candidate → metric → one value for each of `count` questions, `single` candidate → metric → one
-    measurement. Both are in the candidates' order and hold the same candidates.
-    """
-    draws = draw_again(count, seed)
-    samples = {
-        name: {metric: values.resampled(draws) for metric, values in metrics.items()}
-        for name, metrics in series.items()
-    }
-    candidates: dict[str, Estimates] = {}
-    for name, metrics in series.items():
-        candidates[name] = {
-            metric: Estimate(mean=value, low=value, high=value) for metric, value in single[name].items()
-        }
-        for metric, values in metrics.items():
-            low, high = interval(samples[name][metric])
-            candidates[name][metric] = Estimate(mean=values.mean, low=low, high=high)
-    pairs: dict[str, Difference] = {}
-    if len(series) > 1:
-        first, second = list(series)[:2]
-        for metric in series[first]:
-            differences = [b - a for a, b in zip(samples[first][metric], samples[second][metric], strict=True)]
-            low, high = interval(differences)
-            mean = series[second][metric].mean - series[first][metric].mean
-            p = sign_test(*(series[name][metric].each for name in (first, second)))
-            pairs[metric] = Difference(difference=mean, low=low, high=high, p=p)
-    return candidates, pairs
 
 
 def load_report(path: Path) -> Report:
@@ -227,7 +159,8 @@ def summary(report: Report) -> str:
     return ", ".join(parts)
 
 
-def _show(metric: Metric, value: Estimate | None) -> str:
+def show(metric: Metric, value: Estimate | None) -> str:
+    """An estimate with its interval."""
     if value is None:
         return "–"
     shown = metric.with_unit(metric.number(value.mean))
@@ -236,7 +169,8 @@ def _show(metric: Metric, value: Estimate | None) -> str:
     return f"{shown} ({metric.number(value.low)}–{metric.number(value.high)})"
 
 
-def _show_difference(metric: Metric, value: Difference | None) -> str:
+def show_difference(metric: Metric, value: Difference | None) -> str:
+    """A difference with its interval."""
     if value is None:
         return ""
     low, high = metric.number(value.low, signed=True), metric.number(value.high, signed=True)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from bundle.settings import SettingsPart
 from evaluation.cost.settings import CostSettings
+from evaluation.judge.settings import JudgeSettings
 
 
 class AllowedDrop(SettingsPart):
@@ -46,5 +47,7 @@ class EvaluationSettings(SettingsPart):
     """How many answers of each candidate are printed in full in the report."""
     allowed_drop: AllowedDrop = AllowedDrop()
     """How much worse than the one before a refreshed expert may be."""
+    judge: JudgeSettings = JudgeSettings()
+    """A model that gives marks to the candidates' answers."""
     cost: CostSettings = CostSettings()
     """What `boffin cost` reckons with."""

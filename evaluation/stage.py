@@ -18,12 +18,13 @@ from bundle.stage import Progress, StageResult
 from bundle.template import PromptTemplate
 from evaluation.answers import ANSWERS, write_answers
 from evaluation.candidate import Candidate
+from evaluation.estimate import estimate
 from evaluation.grade import Graded, grade, series
 from evaluation.interview import Interview, interview, sampling_of
 from evaluation.metric import METRICS
 from evaluation.page import Example, ExampleAnswer, render_page
 from evaluation.questions import draw_questions, held_out
-from evaluation.report import REPORT, Report, estimate, summary
+from evaluation.report import REPORT, Report, summary
 from evaluation.settings import EvaluationSettings
 from evaluation.suite.changes import Changes, changed
 from evaluation.suite.draw import draw_suite

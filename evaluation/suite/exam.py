@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from bundle.digests import digest_value
 from bundle.errors import EvaluationError
 from evaluation.endpoint import Answer
-from evaluation.report import Difference, Estimate, Estimates, SuiteReport, estimate
+from evaluation.estimate import Difference, Estimate, Estimates, estimate
+from evaluation.report import SuiteReport
 from evaluation.suite.checker import Checker, Verdict
 from evaluation.suite.grade import Judged, judge, passing_series, suite_series
 from evaluation.suite.proof import warm_imports

@@ -8,9 +8,10 @@ from rich.console import Console
 from bundle.errors import EvaluationError
 from evaluation.bootstrap import Series
 from evaluation.escape import fenced, markdown, one_line, visible
+from evaluation.estimate import estimate
 from evaluation.metric import METRICS
 from evaluation.page import Example, ExampleAnswer, render_page
-from evaluation.report import Report, estimate, load_report, print_table, summary
+from evaluation.report import Report, load_report, print_table, summary
 from evaluation.suite.changes import Changes
 from evaluation.web import render_html
 
