@@ -7,7 +7,8 @@
     prompt.py     a conversation as tokens, safe against special tokens in people's text
     model.py      a loaded GGUF file: tokens and pieces
     context.py    llama.cpp's context, its batch and its memory
-    sampler.py    llama.cpp's sampler chain of one answer
+    sampler.py    llama.cpp's samplers of one answer
+    json_grammar.py a JSON schema as a grammar
     scores.py     log-probabilities from logits
     text.py       pieces of bytes as text: whole characters, stop strings
     answers.py    the disk cache of whole answers

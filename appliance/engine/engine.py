@@ -27,6 +27,7 @@ from appliance.engine.errors import (
 )
 from appliance.engine.model import Model
 from appliance.engine.request import Event, Failed, Finished, GenerationRequest, PromptScored, TokenScore
+from appliance.engine.sampler import Sampler
 from appliance.engine.scores import score
 from appliance.engine.slot import Answer, Slot, Ticket
 
@@ -95,7 +96,8 @@ class Engine:
         """Queue a request; `listener` gets its events on the engine's thread, so it must be quick.
 
         Raises:
-            InvalidRequest: the prompt is empty, doesn't fit, or isn't made of the model's tokens.
+            InvalidRequest: the prompt is empty, doesn't fit, or isn't made of the model's tokens; or a sampling setting
+                means nothing.
             QueueFull: too many requests wait.
             EngineStopped: the engine takes no more requests.
         """
@@ -105,7 +107,8 @@ class Engine:
             raise ContextExceeded(len(request.tokens), self._length)
         if not all(0 <= token < self._model.n_vocab for token in request.tokens):
             raise InvalidRequest(f"the prompt has a token that isn't one of the model's {self._model.n_vocab}")
-        ticket = Ticket(request, listener, self._notify)
+        sampler = Sampler(request.sampling, self._model, request.tokens)
+        ticket = Ticket(request, sampler, listener, self._notify)
         with self._wake:
             if self._stopping:
                 raise self._stopped()
@@ -283,7 +286,11 @@ class Engine:
             self._release(slot, answer.finished("length"))
             return
         index = part.index + part.count - 1
-        token = answer.sample(self._context.handle, index)
+        try:
+            token = answer.sample(self._context.handle, index)
+        except InvalidRequest as error:  # a grammar that leads nowhere
+            self._release(slot, Failed(error))
+            return
         scored = None
         if request.logprobs is not None:
             scored = score(self._context.logits(index), [token], request.logprobs)[0]

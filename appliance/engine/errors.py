@@ -2,7 +2,7 @@
 
     ServerError
     └── EngineError
-        ├── InvalidRequest       a prompt that isn't one
+        ├── InvalidRequest       a prompt that isn't one, a setting out of its range, a grammar that can't be read
         │   └── ContextExceeded  the prompt is longer than the context
         ├── QueueFull            too many requests wait; says when to come back
         ├── Cancelled            the asker went away
@@ -22,7 +22,7 @@ class EngineError(ServerError):
 
 
 class InvalidRequest(EngineError):
-    """The prompt has no tokens, or some that aren't the model's."""
+    """The prompt has no tokens or some that aren't the model's, or a setting means nothing."""
 
 
 class ContextExceeded(InvalidRequest):

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypedDict, Unpack
 
 from appliance.engine.answers import AnswerCache
 from appliance.engine.backend import Device, computing_backend, loaded_backends
 from appliance.engine.engine import Engine
+from appliance.engine.errors import InvalidRequest
+from appliance.engine.json_grammar import grammar_of
 from appliance.engine.model import Model
 from appliance.engine.prompt import PromptBuilder
 from appliance.engine.request import GenerationRequest, SamplingParams
@@ -24,6 +26,20 @@ from bundle.template import Message
 
 ANSWERS = "answers"
 """Folder of the answer cache in the cache folder."""
+
+
+class MoreSampling(TypedDict, total=False):
+    """The sampling settings that have no defaults of their own in the settings, as `SamplingParams` explains them."""
+
+    top_k: int
+    min_p: float
+    frequency_penalty: float
+    presence_penalty: float
+    dry_multiplier: float
+    dry_base: float
+    dry_allowed_length: int
+    logit_bias: tuple[tuple[int, float], ...]
+    grammar: str
 
 
 class Expert:
@@ -94,8 +110,20 @@ class Expert:
         stop: Sequence[str] = (),
         logprobs: int | None = None,
         score_prompt: bool = False,
+        json_schema: Any = None,
+        **sampling: Unpack[MoreSampling],
     ) -> GenerationRequest:
-        """A request for the engine; the settings stand in for what is None, and the answer fits into the context."""
+        """A request for the engine; the settings stand in for what is None, and the answer fits into the context.
+
+        Under `json_schema`, a schema as read from JSON, the answer is JSON that fits it.
+
+        Raises:
+            InvalidRequest: the schema can't be followed.
+        """
+        if json_schema is not None:
+            if sampling.get("grammar"):
+                raise InvalidRequest("a grammar and a JSON schema don't go together; leave one out")
+            sampling["grammar"] = grammar_of(json_schema)
         default = self.settings.sampling
         room = max(1, self.settings.context - len(tokens))
         return GenerationRequest(
@@ -106,6 +134,7 @@ class Expert:
                 top_p=default.top_p if top_p is None else top_p,
                 repeat_penalty=default.repeat_penalty if repeat_penalty is None else repeat_penalty,
                 seed=seed,
+                **sampling,
             ),
             stop=tuple(stop),
             logprobs=logprobs,

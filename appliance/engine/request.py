@@ -25,6 +25,24 @@ class SamplingParams:
     """Penalty on the last 64 tokens of prompt and answer; 1 is none."""
     seed: int | None = None
     """Equal seeds give equal answers; None draws one for each answer."""
+    top_k: int = 40
+    """How many of the likeliest tokens may be drawn from; 0 is all of them, which costs milliseconds a token."""
+    min_p: float = 0.0
+    """Least probability of a token that may be drawn, as a share of the likeliest one's; 0 is none."""
+    frequency_penalty: float = 0.0
+    """Taken off a token's logit for each time it is among the last 64 tokens of prompt and answer."""
+    presence_penalty: float = 0.0
+    """Taken off a token's logit if it is among them at all."""
+    dry_multiplier: float = 0.0
+    """Strength of the DRY penalty on tokens that would go on with a sequence said before; 0 is none."""
+    dry_base: float = 1.75
+    """How fast that penalty grows with the sequence's length."""
+    dry_allowed_length: int = 2
+    """Longest sequence that may be repeated for nothing."""
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    """Tokens and what is added to their logits before all else; -inf forbids one."""
+    grammar: str = ""
+    """A grammar in llama.cpp's GBNF, whose `root` the answer matches; empty for none."""
 
 
 @dataclass(frozen=True)

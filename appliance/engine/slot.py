@@ -20,16 +20,23 @@ from appliance.engine.request import (
     Timings,
     TokenScore,
 )
-from appliance.engine.sampler import PENALISED, Sampler
+from appliance.engine.sampler import Sampler
 from appliance.engine.text import TextStream
 
 
 class Ticket:
     """A request on its way through the engine."""
 
-    def __init__(self, request: GenerationRequest, listener: Callable[[Event], None], wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        request: GenerationRequest,
+        sampler: Sampler,
+        listener: Callable[[Event], None],
+        wake: Callable[[], None],
+    ) -> None:
         """`listener` gets the events, on the engine's thread; `wake` tells the engine of a cancellation."""
         self.request = request
+        self.sampler = sampler
         self.cancelled = False
         self._ended = False
         self._listener = listener
@@ -52,7 +59,7 @@ class Ticket:
 
 
 class Answer:
-    """One answer in the making; to be closed."""
+    """One answer in the making."""
 
     def __init__(self, ticket: Ticket, model: Model, kept: int, context: int) -> None:
         """`kept` tokens of the prompt are in the memory already; prompt and answer together have `context` tokens."""
@@ -68,7 +75,6 @@ class Answer:
         self._limit = min(request.max_tokens, context - len(request.tokens))
         self._model = model
         self._text = TextStream(request.stop)
-        self._sampler = Sampler(request.sampling, model.n_vocab, request.tokens[-PENALISED:])
 
     @property
     def prompting(self) -> bool:
@@ -77,7 +83,7 @@ class Answer:
 
     def sample(self, context: Any, index: int) -> int:
         """Choose the next token from output `index` of the context's last step."""
-        return self._sampler.sample(context, index)
+        return self.ticket.sampler.sample(context, index)
 
     def take(self, token: int, score: TokenScore | None) -> tuple[Piece, FinishReason | None]:
         """Add a generated token to the answer; returns what leaves, and why the answer ends if it does."""
@@ -114,10 +120,6 @@ class Answer:
         )
         return Finished(reason, prompt_tokens, self._generated, timings)
 
-    def close(self) -> None:
-        """Free the sampler."""
-        self._sampler.close()
-
 
 class Slot:
     """One sequence of the memory."""
@@ -138,8 +140,6 @@ class Slot:
 
     def free(self) -> None:
         """End the answer; what the memory holds stays."""
-        if self.answer is not None:
-            self.answer.close()
         self.answer = None
         self.used_at = time.monotonic()
 
