@@ -39,9 +39,15 @@ class ApplianceSettings(SettingsPart):
     quantisation: str = ""
     """Which of the bundle's GGUF files is served; empty for the bundle's first."""
     slots: int = Field(default=4, ge=1, le=64)
-    """How many answers are generated at once."""
+    """How many answers are generated at most at once."""
     context: int = Field(default=2048, ge=256)
-    """Longest prompt plus answer of one request, in tokens; the memory for `slots` times this is set aside."""
+    """Longest prompt plus answer of one request, in tokens."""
+    memory: int = Field(default=0, ge=0)
+    """Tokens that there is memory for, of all answers together; 0 for `slots` times `context`. An answer begins when
+    its prompt and its `max_tokens` fit in beside the others."""
+    strict: bool = False
+    """Whether a request's answer is the same, bit for bit, whatever else is answered meanwhile; each answer is then
+    computed by itself, in memory of its own, which takes several times as long when many are made at once."""
     queue: int = Field(default=64, ge=1)
     """How many requests may wait for a slot; beyond that a request is refused at once."""
     threads: int = Field(default=0, ge=0)

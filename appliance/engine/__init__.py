@@ -1,8 +1,13 @@
 """The engine: prompts as tokens in, answers as events out, many at once. The only room that imports llama.cpp.
 
     expert.py     a bundle, loaded and ready: prompt, cache, engine in one hand
-    engine.py     the thread that owns the context and answers many requests at once
-    slot.py       one answer in the making
+    engine.py     the thread that answers many requests at once, and the queue before it
+    batching.py   the running answers, and what each step computes for them
+    slot.py       one request on its way, and its answer in the making
+    waiting.py    the requests that wait, in turn
+    memory.py     the sequences in the shared memory: what a new one can take over, and whether it has room
+    cells.py      who holds which cell of it
+    stats.py      what the engine has done, in numbers
     request.py    what is asked of the engine, and the events that come back
     prompt.py     a conversation as tokens, safe against special tokens in people's text
     model.py      a loaded GGUF file: tokens and pieces

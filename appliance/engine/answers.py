@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -90,9 +90,9 @@ class AnswerCache:
         return None if data is None else self._guarded(lambda: _STORED.validate_json(data), None)
 
     def put(self, request: GenerationRequest, answer: StoredAnswer) -> None:
-        """Store the answer to a request."""
+        """Store the answer to a request, unless its time was up before it was whole."""
         data = _STORED.dump_json(answer)
-        if len(data) <= MAX_ANSWER_BYTES:
+        if len(data) <= MAX_ANSWER_BYTES and answer.finished.reason != "deadline":
             self._guarded(lambda: self._cache.set(self._key(request), data), None)
 
     def close(self) -> None:
@@ -114,7 +114,8 @@ class AnswerCache:
         return cache
 
     def _key(self, request: GenerationRequest) -> str:
-        return digest_value({"format": FORMAT, "model": self._model_digest, "request": asdict(request)})
+        asked = asdict(replace(request, client="", deadline=None))
+        return digest_value({"format": FORMAT, "model": self._model_digest, "request": asked})
 
     def _guarded(self, action: Callable[[], T], otherwise: T) -> T:
         """Do something with the cache; after the first failure, nothing any more."""

@@ -50,7 +50,7 @@ class Expert:
 
         Raises:
             BundleError: the bundle is incomplete, damaged or has no such quantisation.
-            SettingsError: the context is longer than the model was made for.
+            SettingsError: the context is longer than the model was made for, or than the memory.
             ServerError: the memory isn't there.
         """
         self.settings = settings
@@ -65,6 +65,11 @@ class Expert:
                 f"appliance.context is {settings.context}, but {self.file.file} was trained on "
                 f"{self.model.trained_context} tokens; set it to at most that"
             )
+        if 0 < settings.memory < settings.context:
+            raise SettingsError(
+                f"appliance.memory is {settings.memory}, too little for one answer of appliance.context "
+                f"({settings.context}); raise it, or set it to 0"
+            )
         self._prompts = PromptBuilder(self.model, self.manifest.template)
         self.engine = Engine(
             self.model,
@@ -72,7 +77,9 @@ class Expert:
             context=settings.context,
             queue_limit=settings.queue,
             threads=settings.threads or _usable_cores(),
+            memory=settings.memory,
             offload=settings.gpu_layers != 0,
+            strict=settings.strict,
         )
         self.answers: AnswerCache | None = None
         if settings.cache.enabled:
@@ -110,6 +117,8 @@ class Expert:
         stop: Sequence[str] = (),
         logprobs: int | None = None,
         score_prompt: bool = False,
+        client: str = "",
+        deadline: float | None = None,
         json_schema: Any = None,
         **sampling: Unpack[MoreSampling],
     ) -> GenerationRequest:
@@ -139,6 +148,8 @@ class Expert:
             stop=tuple(stop),
             logprobs=logprobs,
             score_prompt=score_prompt,
+            client=client,
+            deadline=deadline,
         )
 
     def text_prompt(self, text: str) -> tuple[int, ...]:

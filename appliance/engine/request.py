@@ -10,7 +10,7 @@ from typing import Literal
 
 from appliance.engine.errors import EngineError
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "deadline"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,10 @@ class GenerationRequest:
     """How many of the likeliest tokens to tell at each place, 0 for only the chosen one's score; None for no scores."""
     score_prompt: bool = False
     """Whether the prompt's own tokens are scored, too."""
+    client: str = ""
+    """Who asks; waiting clients take turns."""
+    deadline: float | None = None
+    """Seconds from now after which the answer ends as it is then, or fails if it hasn't begun; None for never."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,8 @@ class Finished:
     """The answer is complete."""
 
     reason: FinishReason
-    """`stop`: it ended by itself or at a stop string; `length`: at `max_tokens` or at the end of the context."""
+    """`stop`: it ended by itself or at a stop string; `length`: at `max_tokens` or at the end of the context;
+    `deadline`: its time was up."""
     prompt_tokens: int
     completion_tokens: int
     """Tokens generated, with the one that ended the answer."""
