@@ -17,6 +17,8 @@
     scores.py     log-probabilities from logits
     text.py       pieces of bytes as text: whole characters, stop strings
     answers.py    the disk cache of whole answers
+    prefixes.py   the disk cache of what prompts begin with
+    disk.py       a bounded cache of bytes on disk
     backend.py    what llama.cpp computes on
     native_log.py llama.cpp's log, silenced
     errors.py     what can go wrong

@@ -16,6 +16,7 @@ from appliance.engine.context import BATCH, MAX_SEQUENCES, Context
 from appliance.engine.errors import Cancelled, EngineError, InvalidRequest
 from appliance.engine.memory import Memory
 from appliance.engine.model import Model
+from appliance.engine.prefixes import PrefixStore
 from appliance.engine.request import Failed, Finished, PromptScored, TokenScore
 from appliance.engine.scores import score
 from appliance.engine.slot import Answer, Ticket
@@ -42,7 +43,16 @@ class Batching:
     """The answers that are being made; to be closed."""
 
     def __init__(
-        self, model: Model, *, slots: int, length: int, cells: int, threads: int, offload: bool, strict: bool
+        self,
+        model: Model,
+        *,
+        slots: int,
+        length: int,
+        cells: int,
+        threads: int,
+        offload: bool,
+        strict: bool,
+        prefixes: PrefixStore | None,
     ) -> None:
         """Set aside memory for `slots` answers of up to `length` tokens each, and `cells` tokens in all.
 
@@ -52,17 +62,18 @@ class Batching:
         self._model = model
         self._length = length
         self._strict = strict
-        kept = 0 if strict else min(KEPT, MAX_SEQUENCES - slots)
+        kept = 0 if strict else min(KEPT, MAX_SEQUENCES - slots - 1)
         self._context = Context(
             model,
-            sequences=slots + kept,
+            sequences=slots if strict else slots + kept + 1,
             cells=cells,
             outputs=SCORED_PER_STEP + slots,
             threads=threads,
             offload=offload,
             shared=not strict,
         )
-        self.memory = Memory(self._context, cells=cells, slots=slots, kept=kept if self._context.cuttable else 0)
+        kept = kept if self._context.cuttable else 0
+        self.memory = Memory(self._context, cells=cells, slots=slots, kept=kept, prefixes=prefixes)
         self.counts = Counts()
         self.answers: list[Answer] = []
         """In the order in which they began."""

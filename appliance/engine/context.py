@@ -53,7 +53,7 @@ class Context:
         params.n_ctx = cells if shared else sequences * (-(-cells // sequences // _STREAM) * _STREAM)
         params.n_batch = params.n_ubatch = BATCH
         params.n_seq_max = sequences
-        params.n_outputs_max = outputs
+        params.n_outputs_max = max(outputs, sequences)  # llama.cpp ends the process where there are fewer
         params.n_threads = params.n_threads_batch = threads
         params.offload_kqv = offload
         params.kv_unified = shared
@@ -161,11 +161,11 @@ class Context:
         """What the memory holds of a sequence, without logits."""
         size = native.llama_state_seq_get_size(self.handle, sequence)
         buffer = (ctypes.c_uint8 * size)()
-        return bytes(buffer[: native.llama_state_seq_get_data(self.handle, buffer, size, sequence)])
+        return memoryview(buffer)[: native.llama_state_seq_get_data(self.handle, buffer, size, sequence)].tobytes()
 
     def restore(self, sequence: int, state: bytes, length: int) -> bool:
         """Put `length` tokens back from a state; False, and nothing there, where it doesn't fit this context."""
-        data = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        data = ctypes.cast(ctypes.c_char_p(state), ctypes.POINTER(ctypes.c_uint8))
         taken = native.llama_state_seq_set_data(self.handle, data, len(state), sequence)
         span = (
             native.llama_memory_seq_pos_min(self._memory, sequence),

@@ -25,6 +25,7 @@ from appliance.engine.errors import (
     QueueFull,
 )
 from appliance.engine.model import Model
+from appliance.engine.prefixes import PrefixStore
 from appliance.engine.request import Event, Failed, Finished, GenerationRequest
 from appliance.engine.sampler import Sampler
 from appliance.engine.slot import Ticket
@@ -61,6 +62,7 @@ class Engine:
         memory: int = 0,
         offload: bool = False,
         strict: bool = False,
+        prefixes: PrefixStore | None = None,
     ) -> None:
         """Set aside memory and start the thread.
 
@@ -75,7 +77,14 @@ class Engine:
         self._cells = slots * context if strict or not memory else memory
         self._length = min(context, self._cells)
         self._batching = Batching(
-            model, slots=slots, length=self._length, cells=self._cells, threads=threads, offload=offload, strict=strict
+            model,
+            slots=slots,
+            length=self._length,
+            cells=self._cells,
+            threads=threads,
+            offload=offload,
+            strict=strict,
+            prefixes=prefixes,
         )
         self._line = Line()
         self._queue_limit = queue_limit
@@ -153,7 +162,7 @@ class Engine:
             steps=counts.steps,
             prompt_tokens=counts.prompt_tokens,
             reused_tokens=counts.reused_tokens,
-            restored_tokens=counts.restored_tokens,
+            restored_tokens=memory.restored,
             generated_tokens=counts.generated_tokens,
             first_token=counts.first_token.histogram(),
             between_tokens=counts.between_tokens.histogram(),

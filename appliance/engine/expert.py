@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
 
@@ -16,16 +17,19 @@ from appliance.engine.engine import Engine
 from appliance.engine.errors import InvalidRequest
 from appliance.engine.json_grammar import grammar_of
 from appliance.engine.model import Model
+from appliance.engine.prefixes import PrefixStore
 from appliance.engine.prompt import PromptBuilder
 from appliance.engine.request import GenerationRequest, SamplingParams
 from appliance.settings import ApplianceSettings
-from bundle.digests import digest_file
+from bundle.digests import digest_file, digest_value
 from bundle.errors import BundleError, SettingsError
 from bundle.manifest import Manifest, ModelFile, load_manifest
 from bundle.template import Message
 
 ANSWERS = "answers"
 """Folder of the answer cache in the cache folder."""
+PREFIXES = "prefixes"
+"""Folder of the cache of prefixes there."""
 
 
 class MoreSampling(TypedDict, total=False):
@@ -71,6 +75,17 @@ class Expert:
                 f"({settings.context}); raise it, or set it to 0"
             )
         self._prompts = PromptBuilder(self.model, self.manifest.template)
+        self.prefixes: PrefixStore | None = None
+        if settings.prefixes.enabled and not settings.strict:
+            stamp = digest_value(
+                {
+                    "model": digest,
+                    "llama.cpp": version("llama-cpp-python"),
+                    "context": settings.context,
+                    "on": self.backend,
+                }
+            )
+            self.prefixes = PrefixStore(cache_dir / PREFIXES, stamp, settings.prefixes.max_megabytes * 1_000_000)
         self.engine = Engine(
             self.model,
             slots=settings.slots,
@@ -80,10 +95,12 @@ class Expert:
             memory=settings.memory,
             offload=settings.gpu_layers != 0,
             strict=settings.strict,
+            prefixes=self.prefixes,
         )
         self.answers: AnswerCache | None = None
         if settings.cache.enabled:
-            self.answers = AnswerCache(cache_dir / ANSWERS, digest, settings.cache.max_megabytes * 1_000_000)
+            most, seconds = settings.cache.max_megabytes * 1_000_000, settings.cache.keep_days * 86_400
+            self.answers = AnswerCache(cache_dir / ANSWERS, digest, most, seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -94,8 +111,9 @@ class Expert:
     def close(self, drain: float = 0.0) -> None:
         """Stop answering: running answers get `drain` seconds to finish."""
         self.engine.close(drain)
-        if self.answers is not None:
-            self.answers.close()
+        for cache in (self.answers, self.prefixes):
+            if cache is not None:
+                cache.close()
 
     def chat_prompt(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """The tokens of a conversation, up to where the answer begins.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from appliance.engine.cells import Cells
 from appliance.engine.context import Context
+from appliance.engine.prefixes import PrefixStore
 
 WORTH_WAITING = 32
 """A prompt waits when it could have this many more tokens from one that is just being computed."""
@@ -41,13 +42,19 @@ class Held:
 class Memory:
     """The sequences of a context, running and kept."""
 
-    def __init__(self, context: Context, *, cells: int, slots: int, kept: int) -> None:
-        """At most `slots` sequences run at once, and at most `kept` are kept."""
+    def __init__(
+        self, context: Context, *, cells: int, slots: int, kept: int, prefixes: PrefixStore | None = None
+    ) -> None:
+        """At most `slots` sequences run at once, and at most `kept` are kept; the context has one more than both."""
         self._context = context
         self._cells = Cells(cells)
         self._slots = slots
         self._numbers = list(range(slots + kept))
+        self._scratch = slots + kept
         self._keeps = kept > 0
+        self._prefixes = prefixes if kept else None
+        self.restored = 0
+        """Tokens that came from disk."""
         self.running: list[Held] = []
         """In the order in which they began."""
         self.kept: list[Held] = []
@@ -75,15 +82,27 @@ class Memory:
         source, shared = self._longest(prompt) if reuse and self._keeps else (None, 0)
         if reuse and self._keeps and self._soon(prompt) >= shared + WORTH_WAITING:
             return None
-        pinned = set().union(*(held.cells for held in self.running), source.cells[:shared] if source else ())
-        if len(pinned) + self.promised + most - shared > self._cells.size:
+        stored = self._prefixes.longest(prompt) if reuse and self._prefixes else 0
+        if stored < shared + WORTH_WAITING:
+            stored = 0
+        begun = source.cells[:shared] if source and not stored else []
+        pinned = set().union(begun, *(held.cells for held in self.running))
+        if len(pinned) + self.promised + most - len(begun) > self._cells.size:
             return None
-        held = self._start(source, shared)
+        state = self._prefixes.load(prompt[:stored]) if stored and self._prefixes else None
+        if stored and state is None:
+            return self.begin(prompt, most)  # without it, for now it is forgotten
+        held = self._start(*(None, 0) if state else (source, shared))
         held.prompt = prompt if reuse else []
-        held.promised = most - shared
+        held.promised = most - len(held.tokens)
         self.running.append(held)
         while self._cells.free < self.promised:
             self._forget(self.kept[0])
+        if state and self._context.restore(held.number, state, stored):
+            self.computed(held, prompt[:stored])
+            self.restored += stored
+        elif source and shared < len(source.tokens) and self._prefixes:  # used by two that go on differently
+            self._prefixes.offer(prompt[:shared], lambda length: self._state(held, length))
         return held
 
     def computed(self, held: Held, tokens: Sequence[int]) -> None:
@@ -136,6 +155,13 @@ class Memory:
             held.tokens = source.tokens[:shared]
             held.cells = self._cells.share(source.cells[:shared])
         return held
+
+    def _state(self, held: Held, length: int) -> bytes:
+        """The state of the first `length` tokens of a sequence."""
+        self._context.copy(held.number, self._scratch, length)
+        state = self._context.state(self._scratch)
+        self._context.cut(self._scratch, 0)
+        return state
 
     def _forget(self, held: Held) -> None:
         self.kept.remove(held)

@@ -88,7 +88,6 @@ class Counts:
     steps: int = 0
     prompt_tokens: int = 0
     reused_tokens: int = 0
-    restored_tokens: int = 0
     generated_tokens: int = 0
     first_token: Timer = field(default_factory=Timer)
     between_tokens: Timer = field(default_factory=Timer)

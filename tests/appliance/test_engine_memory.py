@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -15,36 +13,11 @@ from appliance.engine.engine import Engine
 from appliance.engine.errors import DeadlineExceeded
 from appliance.engine.memory import Memory, common
 from appliance.engine.model import Model
-from appliance.engine.request import Event, Failed, Finished, GenerationRequest, Piece, SamplingParams
+from appliance.engine.request import Failed, Finished
 from appliance.engine.slot import Ticket
 from appliance.engine.waiting import Line
 
-GREEDY = SamplingParams(0.0, 1.0, 1.0)
-
-
-class Asked:
-    """A request and what came of it."""
-
-    def __init__(self, engine: Engine, request: GenerationRequest) -> None:
-        self.text = ""
-        self.begun, self.ended = threading.Event(), threading.Event()
-        self.last: Finished | Failed | None = None
-        self.ticket = engine.submit(request, self._hear)
-
-    def _hear(self, event: Event) -> None:
-        if isinstance(event, Piece):
-            self.text += event.text
-            self.begun.set()
-        elif isinstance(event, Finished | Failed):
-            self.last = event
-            self.begun.set()
-            self.ended.set()
-
-    def finished(self) -> Finished:
-        """Its end, for which at most a minute is waited."""
-        assert self.ended.wait(60)
-        assert isinstance(self.last, Finished), self.last
-        return self.last
+from .asked import Asked, greedy, some_prompt
 
 
 @pytest.fixture
@@ -53,15 +26,6 @@ def engine(tiny: Model) -> Iterator[Engine]:
     engine = Engine(tiny, slots=4, context=256, queue_limit=64, threads=1, memory=512)
     yield engine
     engine.close()
-
-
-def _request(tokens: tuple[int, ...], max_tokens: int = 4, **more: Any) -> GenerationRequest:
-    return GenerationRequest(tokens, max_tokens, GREEDY, **more)
-
-
-def _prompt(seed: int, length: int) -> tuple[int, ...]:
-    draw = random.Random(seed)
-    return tuple(draw.randrange(1000, 20_000) for _ in range(length))
 
 
 def test_the_longest_common_beginning_is_found() -> None:
@@ -92,7 +56,7 @@ def test_clients_take_turns() -> None:
     line = Line()
 
     def ticket(client: str, number: int) -> Ticket:
-        return Ticket(_request((number,), client=client), None, lambda event: None, lambda: None)  # type: ignore[arg-type]
+        return Ticket(greedy((number,), client=client), None, lambda event: None, lambda: None)  # type: ignore[arg-type]
 
     for client, number in [("a", 1), ("a", 2), ("a", 3), ("b", 4), ("b", 5), ("c", 6)]:
         line.add(ticket(client, number))
@@ -106,7 +70,7 @@ def test_clients_take_turns() -> None:
 
 
 def test_a_long_request_waits_for_memory_and_short_ones_run_together(engine: Engine) -> None:
-    long = [Asked(engine, _request(_prompt(seed, 120), 130)) for seed in range(3)]
+    long = [Asked(engine, greedy(some_prompt(seed, 120), 130)) for seed in range(3)]
     for asked in long[:2]:
         assert asked.begun.wait(60)
     stats = engine.stats()
@@ -117,7 +81,7 @@ def test_a_long_request_waits_for_memory_and_short_ones_run_together(engine: Eng
     for asked in long[1:]:
         asked.ticket.cancel()
         assert asked.ended.wait(60)
-    short = [Asked(engine, _request(_prompt(seed, 8), 40)) for seed in range(4)]
+    short = [Asked(engine, greedy(some_prompt(seed, 8), 40)) for seed in range(4)]
     for asked in short:
         assert asked.begun.wait(60)
     assert engine.stats().busy > 1
@@ -127,11 +91,11 @@ def test_a_long_request_waits_for_memory_and_short_ones_run_together(engine: Eng
 
 def test_the_memory_never_overflows(engine: Engine) -> None:
     draw = random.Random(7)
-    stems = [_prompt(seed, 100) for seed in range(3)]
+    stems = [some_prompt(seed, 100) for seed in range(3)]
     asked = []
     for number in range(40):
-        tokens = stems[draw.randrange(3)][: draw.randrange(1, 100)] + _prompt(number, draw.randrange(1, 60))
-        asked.append(Asked(engine, _request(tokens, draw.randrange(1, 40))))
+        tokens = stems[draw.randrange(3)][: draw.randrange(1, 100)] + some_prompt(number, draw.randrange(1, 60))
+        asked.append(Asked(engine, greedy(tokens, draw.randrange(1, 40))))
         if draw.random() < 0.2:
             asked[draw.randrange(len(asked))].ticket.cancel()
     for one in asked:
@@ -147,69 +111,69 @@ def test_the_memory_never_overflows(engine: Engine) -> None:
 
 
 def test_a_prefix_is_copied_from_a_running_answer_and_from_one_that_ended(engine: Engine) -> None:
-    stem = _prompt(1, 60)
-    first = Asked(engine, _request((*stem, 5000), 60))
+    stem = some_prompt(1, 60)
+    first = Asked(engine, greedy((*stem, 5000), 60))
     assert first.begun.wait(60)
-    second = Asked(engine, _request((*stem, 6000, 6001), 2)).finished()
+    second = Asked(engine, greedy((*stem, 6000, 6001), 2)).finished()
     assert second.timings.cache_n == 60
     assert engine.stats().busy == 1
     first.finished()
-    assert Asked(engine, _request((*stem, 7000), 2)).finished().timings.cache_n == 60
+    assert Asked(engine, greedy((*stem, 7000), 2)).finished().timings.cache_n == 60
 
 
 def test_prompts_that_begin_alike_are_computed_once_also_when_they_come_together(engine: Engine) -> None:
-    stem = _prompt(2, 150)
-    asked = [Asked(engine, _request((*stem, 5000 + number), 4)) for number in range(4)]
+    stem = some_prompt(2, 150)
+    asked = [Asked(engine, greedy((*stem, 5000 + number), 4)) for number in range(4)]
     assert sorted(one.finished().timings.cache_n for one in asked) == [0, 150, 150, 150]
     assert engine.stats().prompt_tokens == 150 + 4
 
 
 def test_what_was_taken_over_gives_the_answer_of_a_fresh_engine(tiny: Model, engine: Engine) -> None:
-    prompt = _prompt(5, 40)
+    prompt = some_prompt(5, 40)
     fresh = Engine(tiny, slots=1, context=256, queue_limit=1, threads=1)
-    wanted = Asked(fresh, _request(prompt, 20))
+    wanted = Asked(fresh, greedy(prompt, 20))
     wanted.finished()
     fresh.close()
-    Asked(engine, _request((*prompt[:30], 5000), 2)).finished()
-    reused = Asked(engine, _request(prompt, 20))
+    Asked(engine, greedy((*prompt[:30], 5000), 2)).finished()
+    reused = Asked(engine, greedy(prompt, 20))
     assert reused.finished().timings.cache_n == 30
     assert reused.text == wanted.text
 
 
 def test_the_least_recently_used_goes_first(engine: Engine) -> None:
-    old, used, new = (_prompt(seed, 100) for seed in (1, 2, 3))
-    for tokens in (old, used, used + _prompt(9, 5), new):
-        Asked(engine, _request(tokens, 1)).finished()
-    Asked(engine, _request(_prompt(4, 200), 50)).finished()
-    assert Asked(engine, _request((*used, 1), 1)).finished().timings.cache_n == 100
-    assert Asked(engine, _request((*old, 1), 1)).finished().timings.cache_n == 0
+    old, used, new = (some_prompt(seed, 100) for seed in (1, 2, 3))
+    for tokens in (old, used, used + some_prompt(9, 5), new):
+        Asked(engine, greedy(tokens, 1)).finished()
+    Asked(engine, greedy(some_prompt(4, 200), 50)).finished()
+    assert Asked(engine, greedy((*used, 1), 1)).finished().timings.cache_n == 100
+    assert Asked(engine, greedy((*old, 1), 1)).finished().timings.cache_n == 0
 
 
 def test_memory_that_cannot_be_cut_is_computed_anew(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Context, "cuttable", False)
     engine = Engine(tiny, slots=2, context=256, queue_limit=4, threads=1)
     try:
-        tokens = _prompt(1, 30)
-        first, second = Asked(engine, _request(tokens)), Asked(engine, _request(tokens))
+        tokens = some_prompt(1, 30)
+        first, second = Asked(engine, greedy(tokens)), Asked(engine, greedy(tokens))
         assert first.finished().timings.cache_n == second.finished().timings.cache_n == 0
         assert first.text == second.text
-        assert Asked(engine, _request(tokens)).finished().timings.cache_n == 0
+        assert Asked(engine, greedy(tokens)).finished().timings.cache_n == 0
         assert engine.stats().memory_used == 0
     finally:
         engine.close()
 
 
 def test_more_kept_sequences_than_numbers(tiny: Model) -> None:
-    context = Context(tiny, sequences=3, cells=64, outputs=3, threads=1)
+    context = Context(tiny, sequences=4, cells=64, outputs=3, threads=1)
     memory = Memory(context, cells=64, slots=1, kept=2)
     for seed in range(5):
-        held = memory.begin(_prompt(seed, 10), 12)
+        held = memory.begin(some_prompt(seed, 10), 12)
         assert held is not None
         context.begin()
-        context.add(_prompt(seed, 10), 0, held.number)
+        context.add(some_prompt(seed, 10), 0, held.number)
         context.compute()
-        memory.computed(held, _prompt(seed, 10))
-        assert memory.begin(_prompt(99, 10), 12) is None, "the only slot is taken"
+        memory.computed(held, some_prompt(seed, 10))
+        assert memory.begin(some_prompt(99, 10), 12) is None, "the only slot is taken"
         memory.end(held)
     assert len(memory.kept) == 3
     assert memory.used == 30
@@ -218,10 +182,10 @@ def test_more_kept_sequences_than_numbers(tiny: Model) -> None:
     context.close()
 
 
-def test_a_deadline_ends_a_running_answer_and_a_waiting_request(engine: Engine) -> None:
-    running = Asked(engine, _request(_prompt(1, 20), 230, deadline=0.05))
-    blocker = Asked(engine, _request(_prompt(2, 20), 230))
-    waiting = Asked(engine, _request(_prompt(3, 100), 150, deadline=0.0))
+def test_a_deadline_ends_a_running_answer_and_a_waitinggreedy(engine: Engine) -> None:
+    running = Asked(engine, greedy(some_prompt(1, 20), 230, deadline=0.05))
+    blocker = Asked(engine, greedy(some_prompt(2, 20), 230))
+    waiting = Asked(engine, greedy(some_prompt(3, 100), 150, deadline=0.0))
     assert waiting.ended.wait(60)
     assert isinstance(waiting.last, Failed)
     assert isinstance(waiting.last.error, DeadlineExceeded)
