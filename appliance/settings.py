@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from bundle.settings import SettingsPart
@@ -66,6 +68,8 @@ class ApplianceSettings(SettingsPart):
     """Threads for llama.cpp; 0 takes every core that this process may use."""
     gpu_layers: int = Field(default=-1, ge=-1)
     """Layers to offload to a CUDA or Metal device; -1 offloads all, 0 none."""
+    adapters: dict[str, Path] = Field(default={})
+    """LoRA adapters for the served file, as GGUF files, by the names that requests have for them."""
     sampling: Sampling = Sampling()
     """How answers are sampled where a request doesn't say."""
     cache: AnswerCache = AnswerCache()

@@ -1,16 +1,18 @@
 """Continuous batching: the running answers, and what each step computes for them.
 
 A step computes one token of each running answer, together with a bounded chunk of the prompts that wait, so that a long
-prompt never stalls the others for long. llama.cpp's kernels round otherwise for other batch sizes and for other places
-in the memory; where an answer must not depend on what else runs, `strict` gives each sequence memory and steps of its
-own, for the time that this takes. Knows nothing about queues or threads.
+prompt never stalls the others for long; answers of different adapters are computed one adapter after the other.
+llama.cpp's kernels round otherwise for other batch sizes and for other places in the memory; where an answer must not
+depend on what else runs, `strict` gives each sequence memory and batches of its own, for the time that this takes.
+Knows nothing about queues or threads.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from appliance.engine.context import BATCH, MAX_SEQUENCES, Context
 from appliance.engine.errors import Cancelled, EngineError, InvalidRequest
@@ -21,6 +23,7 @@ from appliance.engine.request import Failed, Finished, PromptScored, TokenScore
 from appliance.engine.scores import score
 from appliance.engine.slot import Answer, Ticket
 from appliance.engine.stats import Counts
+from bundle.digests import digest_file
 
 CHUNK_BESIDE_ANSWERS = 128
 """Most prompt tokens in a step in which answers are running; it bounds the pause that a new prompt makes in them."""
@@ -53,15 +56,23 @@ class Batching:
         offload: bool,
         strict: bool,
         prefixes: PrefixStore | None,
+        adapters: Mapping[str, Path],
     ) -> None:
-        """Set aside memory for `slots` answers of up to `length` tokens each, and `cells` tokens in all.
+        """Load the adapters and set aside memory.
+
+        `slots` answers of up to `length` tokens each are made at once; all of them have `cells` tokens of memory.
 
         Raises:
+            BundleError: an adapter isn't one of the model's.
             ServerError: the memory isn't there.
         """
         self._model = model
         self._length = length
         self._strict = strict
+        self._adapters = {"": ("", None)} | {
+            name: (digest_file(path), model.adapter(path)) for name, path in adapters.items()
+        }
+        """The digest and llama.cpp's handle of each."""
         kept = 0 if strict else min(KEPT, MAX_SEQUENCES - slots - 1)
         self._context = Context(
             model,
@@ -85,7 +96,12 @@ class Batching:
         request = ticket.request
         limit = min(request.max_tokens, self._length - len(request.tokens))
         # Where scores of the prompt are wanted, every token of it must be computed.
-        held = self.memory.begin(request.tokens, len(request.tokens) + limit, reuse=not request.score_prompt)
+        held = self.memory.begin(
+            request.tokens,
+            len(request.tokens) + limit,
+            adapter=self._adapters[request.adapter][0],
+            reuse=not request.score_prompt,
+        )
         if held is None:
             return False
         self.answers.append(Answer(ticket, self._model, held, limit))
@@ -128,40 +144,38 @@ class Batching:
         self._context.close()
 
     def _compose(self) -> Iterator[list[_Part]]:
-        """Fill the batch, or one batch after the other: a token of each answer, then the prompts, the first first."""
-        context = self._context
-        context.begin()
+        """Fill a batch for the answers of each adapter; in strict mode one for each answer."""
+        groups: dict[object, list[Answer]] = {}
+        for answer in self.answers:
+            groups.setdefault(answer if self._strict else answer.request.adapter, []).append(answer)
+        for group in groups.values():
+            self._context.begin(self._adapters[group[0].request.adapter][1])
+            yield self._fill(group)
+
+    def _fill(self, answers: list[Answer]) -> list[_Part]:
+        """Fill the batch: a token of each answer, then the prompts, the first first."""
         parts = []
-        speaking = [answer for answer in self.answers if not answer.prompting]
-        prompting = [answer for answer in self.answers if answer.prompting]
-        for answer in speaking:
-            index = context.add((answer.next_token,), len(answer.held.tokens), answer.held.number)
-            parts.append(_Part(answer, index, 1))
-            if self._strict:
-                yield parts
-                context.begin()
-                parts = []
-        room = CHUNK_BESIDE_ANSWERS if speaking or self._strict else BATCH
-        room = min(room, BATCH - len(parts))
+        for answer in answers:
+            if not answer.prompting:
+                index = self._context.add((answer.next_token,), len(answer.held.tokens), answer.held.number)
+                parts.append(_Part(answer, index, 1))
+        # In strict mode a prompt's parts must not depend on what else runs.
+        room = min(CHUNK_BESIDE_ANSWERS if parts or self._strict else BATCH, BATCH - len(parts))
         scored = SCORED_PER_STEP
-        for answer in prompting:
+        for answer in answers:
+            if not answer.prompting:
+                continue
             prompt, scoring = answer.request.tokens, answer.request.score_prompt
             count = min(len(prompt) - answer.done, room, scored if scoring else room)
             if not count:
                 continue
             end = answer.done + count
             outputs = count if scoring else int(end == len(prompt))
-            index = context.add(prompt[answer.done : end], answer.done, answer.held.number, outputs=outputs)
+            index = self._context.add(prompt[answer.done : end], answer.done, answer.held.number, outputs=outputs)
             parts.append(_Part(answer, index, count))
-            if self._strict:
-                yield parts
-                context.begin()
-                parts = []
-                continue
             room -= count
             scored -= count if scoring else 0
-        if parts:
-            yield parts
+        return parts
 
     def _advance(self, part: _Part, now: float) -> None:
         """Take in what a step has computed for an answer."""

@@ -99,9 +99,12 @@ class Context:
             native.llama_free(self.handle)
             self.handle = None
 
-    def begin(self) -> None:
-        """Start a new batch."""
+    def begin(self, adapter: Any = None) -> None:
+        """Start a new batch, which a LoRA adapter computes with the model, or the model alone."""
         self._batch.n_tokens = 0
+        adapters = (native.llama_adapter_lora_p_ctypes * 1)(adapter)
+        scales = (ctypes.c_float * 1)(1.0)
+        native.llama_set_adapters_lora(self.handle, adapters, 0 if adapter is None else 1, scales)
 
     def add(self, tokens: Sequence[int], position: int, sequence: int, *, outputs: int = 1) -> int:
         """Add tokens of a sequence to the batch, the last `outputs` of them with logits.

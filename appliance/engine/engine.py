@@ -10,8 +10,9 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from appliance.engine.batching import Batching
 from appliance.engine.errors import (
@@ -63,16 +64,20 @@ class Engine:
         offload: bool = False,
         strict: bool = False,
         prefixes: PrefixStore | None = None,
+        adapters: Mapping[str, Path] | None = None,
     ) -> None:
         """Set aside memory and start the thread.
 
         `slots` answers are made at once, each of up to `context` tokens, prompt included, and all of them together of
         up to `memory` tokens (0: as many as all slots could need). With `strict`, no answer depends on what else runs.
+        `adapters` are LoRA adapters as GGUF files, by the names that requests have for them.
 
         Raises:
+            BundleError: an adapter isn't one of the model's.
             ServerError: the memory isn't there.
         """
         self._model = model
+        self._adapters = list(adapters or {})
         self._slots = slots
         self._cells = slots * context if strict or not memory else memory
         self._length = min(context, self._cells)
@@ -85,6 +90,7 @@ class Engine:
             offload=offload,
             strict=strict,
             prefixes=prefixes,
+            adapters=adapters or {},
         )
         self._line = Line()
         self._queue_limit = queue_limit
@@ -108,6 +114,9 @@ class Engine:
             raise ContextExceeded(len(request.tokens), self._length)
         if not all(0 <= token < self._model.n_vocab for token in request.tokens):
             raise InvalidRequest(f"the prompt has a token that isn't one of the model's {self._model.n_vocab}")
+        if request.adapter and request.adapter not in self._adapters:
+            known = ", ".join(self._adapters) or "none"
+            raise InvalidRequest(f"there is no adapter {request.adapter!r}; there are: {known}")
         sampler = Sampler(request.sampling, self._model, request.tokens)
         ticket = Ticket(request, sampler, listener, self._notify)
         with self._wake:

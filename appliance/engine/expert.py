@@ -96,10 +96,14 @@ class Expert:
             offload=settings.gpu_layers != 0,
             strict=settings.strict,
             prefixes=self.prefixes,
+            adapters=settings.adapters,
         )
         self.answers: AnswerCache | None = None
         if settings.cache.enabled:
             most, seconds = settings.cache.max_megabytes * 1_000_000, settings.cache.keep_days * 86_400
+            if settings.adapters:
+                adapters = {name: digest_file(path) for name, path in settings.adapters.items()}
+                digest = digest_value({"model": digest, "adapters": adapters})
             self.answers = AnswerCache(cache_dir / ANSWERS, digest, most, seconds)
 
     def __enter__(self) -> Self:
@@ -135,6 +139,7 @@ class Expert:
         stop: Sequence[str] = (),
         logprobs: int | None = None,
         score_prompt: bool = False,
+        adapter: str = "",
         client: str = "",
         deadline: float | None = None,
         json_schema: Any = None,
@@ -166,6 +171,7 @@ class Expert:
             stop=tuple(stop),
             logprobs=logprobs,
             score_prompt=score_prompt,
+            adapter=adapter,
             client=client,
             deadline=deadline,
         )

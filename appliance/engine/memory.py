@@ -26,6 +26,8 @@ class Held:
 
     number: int
     """Its id there."""
+    adapter: str = ""
+    """What it was computed with; sequences of different adapters share nothing."""
     tokens: list[int] = field(default_factory=list)
     """What the memory holds of it, in order."""
     prompt: list[int] = field(default_factory=list)
@@ -70,7 +72,7 @@ class Memory:
         """How many cells the running sequences may yet take."""
         return sum(held.promised for held in self.running)
 
-    def begin(self, prompt: Sequence[int], most: int, *, reuse: bool = True) -> Held | None:
+    def begin(self, prompt: Sequence[int], most: int, *, adapter: str = "", reuse: bool = True) -> Held | None:
         """A running sequence that holds as much of a prompt as is there already, with room for `most` tokens in all.
 
         None where there is no room yet, or where another prompt that begins alike is just being computed. With `reuse`
@@ -79,21 +81,22 @@ class Memory:
         if len(self.running) == self._slots:
             return None
         prompt = list(prompt)
-        source, shared = self._longest(prompt) if reuse and self._keeps else (None, 0)
-        if reuse and self._keeps and self._soon(prompt) >= shared + WORTH_WAITING:
+        source, shared = self._longest(prompt, adapter) if reuse and self._keeps else (None, 0)
+        if reuse and self._keeps and self._soon(prompt, adapter) >= shared + WORTH_WAITING:
             return None
-        stored = self._prefixes.longest(prompt) if reuse and self._prefixes else 0
+        stored = self._prefixes.longest(prompt, adapter) if reuse and self._prefixes else 0
         if stored < shared + WORTH_WAITING:
             stored = 0
         begun = source.cells[:shared] if source and not stored else []
         pinned = set().union(begun, *(held.cells for held in self.running))
         if len(pinned) + self.promised + most - len(begun) > self._cells.size:
             return None
-        state = self._prefixes.load(prompt[:stored]) if stored and self._prefixes else None
+        state = self._prefixes.load(prompt[:stored], adapter) if stored and self._prefixes else None
         if stored and state is None:
-            return self.begin(prompt, most)  # without it, for now it is forgotten
+            return self.begin(prompt, most, adapter=adapter)  # without it, for now it is forgotten
         held = self._start(*(None, 0) if state else (source, shared))
         held.prompt = prompt if reuse else []
+        held.adapter = adapter
         held.promised = most - len(held.tokens)
         self.running.append(held)
         while self._cells.free < self.promised:
@@ -102,7 +105,7 @@ class Memory:
             self.computed(held, prompt[:stored])
             self.restored += stored
         elif source and shared < len(source.tokens) and self._prefixes:  # used by two that go on differently
-            self._prefixes.offer(prompt[:shared], lambda length: self._state(held, length))
+            self._prefixes.offer(prompt[:shared], adapter, lambda length: self._state(held, length))
         return held
 
     def computed(self, held: Held, tokens: Sequence[int]) -> None:
@@ -129,15 +132,17 @@ class Memory:
             self._numbers.append(held.number)
         self.running, self.kept = [], []
 
-    def _longest(self, prompt: list[int]) -> tuple[Held | None, int]:
+    def _longest(self, prompt: list[int], adapter: str) -> tuple[Held | None, int]:
         """The sequence that has most of a prompt, and how many tokens of it."""
-        best = max(self.kept + self.running, key=lambda held: held.shared(prompt), default=None)
+        fitting = [held for held in self.kept + self.running if held.adapter == adapter]
+        best = max(fitting, key=lambda held: held.shared(prompt), default=None)
         shared = best.shared(prompt) if best else 0
         return (best, shared) if shared else (None, 0)
 
-    def _soon(self, prompt: list[int]) -> int:
+    def _soon(self, prompt: list[int], adapter: str) -> int:
         """How much of a prompt the sequences will have that are being computed."""
-        return max((common(held.prompt, prompt, len(prompt) - 1) for held in self.running), default=0)
+        prompts = [held.prompt for held in self.running if held.adapter == adapter]
+        return max((common(one, prompt, len(prompt) - 1) for one in prompts), default=0)
 
     def _start(self, source: Held | None, shared: int) -> Held:
         """A sequence with the first `shared` tokens of another one."""

@@ -9,6 +9,7 @@ import ctypes
 import weakref
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import llama_cpp.llama_cpp as native
 
@@ -47,6 +48,19 @@ class Model:
         self.trained_context: int = native.llama_model_n_ctx_train(handle)
         self.bos: int = native.llama_vocab_bos(self.vocab)
         """The token that begins a sequence; -1 if there is none."""
+
+    def adapter(self, path: Path) -> Any:
+        """llama.cpp's handle of a LoRA adapter for this model; lives as long as the model.
+
+        Raises:
+            BundleError: it isn't one; the text carries llama.cpp's reason.
+        """
+        native_log.silence()
+        handle = native.llama_adapter_lora_init(self.handle, str(path).encode())
+        if not handle:
+            reason = native_log.first_error() or "no reason given"
+            raise BundleError(f"{path}: llama.cpp can't load it as an adapter of this model ({reason})")
+        return handle
 
     def tokenize(self, text: str, *, add_special: bool = False, parse_special: bool = False) -> list[int]:
         """The tokens of a text.

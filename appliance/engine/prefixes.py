@@ -39,14 +39,17 @@ class PrefixStore:
             if key.startswith(f"{stamp}:"):
                 self._learn(key)
 
-    def longest(self, prompt: Sequence[int]) -> int:
-        """How many tokens of a prompt, without its last, the longest stored prefix has; 0 where there is none."""
-        lengths = sorted((length for length in self._known if length < len(prompt)), reverse=True)
-        return next((length for length in lengths if self._key(prompt[:length]) in self._known[length]), 0)
+    def longest(self, prompt: Sequence[int], adapter: str = "") -> int:
+        """How many tokens of a prompt, without its last, the longest stored prefix has; 0 where there is none.
 
-    def load(self, prefix: Sequence[int]) -> bytes | None:
+        `adapter` is the digest of the adapter that it is computed with, here and below.
+        """
+        lengths = sorted((length for length in self._known if length < len(prompt)), reverse=True)
+        return next((length for length in lengths if self._key(prompt[:length], adapter) in self._known[length]), 0)
+
+    def load(self, prefix: Sequence[int], adapter: str = "") -> bytes | None:
         """The stored state of a prefix; None, and no longer known, where it is gone or damaged."""
-        key = self._key(prefix)
+        key = self._key(prefix, adapter)
         data = self._cache.get(key)
         if data is not None and hashlib.sha256(data[_DIGEST:]).digest() == data[:_DIGEST]:
             return data[_DIGEST:]
@@ -56,7 +59,7 @@ class PrefixStore:
             self._cache.remove(key)
         return None
 
-    def offer(self, prefix: Sequence[int], state: Callable[[int], bytes]) -> None:
+    def offer(self, prefix: Sequence[int], adapter: str, state: Callable[[int], bytes]) -> None:
         """Store the beginning of a prefix that was used again; `state` gives the state of that many tokens of it.
 
         It is written beside the computing; while one is, others are passed over.
@@ -64,7 +67,7 @@ class PrefixStore:
         length = len(prefix) // STEP * STEP
         if length < SHORTEST or (self._writing is not None and not self._writing.done()):
             return
-        key = self._key(prefix[:length])
+        key = self._key(prefix[:length], adapter)
         if key not in self._known.get(length, ()):
             self._learn(key)
             self._writing = self._writer.submit(self._write, key, state(length))
@@ -86,5 +89,6 @@ class PrefixStore:
         if length.isdigit():
             self._known.setdefault(int(length), set()).add(key)
 
-    def _key(self, prefix: Sequence[int]) -> str:
-        return f"{self._stamp}:{len(prefix)}:{hashlib.sha256(array('i', prefix)).hexdigest()}"
+    def _key(self, prefix: Sequence[int], adapter: str) -> str:
+        digest = hashlib.sha256(adapter.encode() + b"\0" + array("i", prefix).tobytes())
+        return f"{self._stamp}:{len(prefix)}:{digest.hexdigest()}"

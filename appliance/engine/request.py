@@ -60,6 +60,8 @@ class GenerationRequest:
     """How many of the likeliest tokens to tell at each place, 0 for only the chosen one's score; None for no scores."""
     score_prompt: bool = False
     """Whether the prompt's own tokens are scored, too."""
+    adapter: str = ""
+    """The name of the LoRA adapter that answers; empty for the model alone."""
     client: str = ""
     """Who asks; waiting clients take turns."""
     deadline: float | None = None

@@ -102,7 +102,7 @@ def test_damage_costs_no_answer_and_never_reaches_llama_cpp(
 
 def test_a_state_of_another_shape_is_not_taken(tiny: Model, tmp_path: Path) -> None:
     prefixes = PrefixStore(tmp_path, "stamp", 50_000_000)
-    prefixes.offer(PROMPTS[0], lambda length: b"not a state" * 100)
+    prefixes.offer(PROMPTS[0], "", lambda length: b"not a state" * 100)
     prefixes.close()
     (text,), stats = _ask(tiny, tmp_path, PROMPTS[0])
     assert stats.restored_tokens == 0
