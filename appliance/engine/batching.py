@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,8 @@ CHUNK_BESIDE_ANSWERS = 128
 """Most prompt tokens in a step in which answers are running; it bounds the pause that a new prompt makes in them."""
 SCORED_PER_STEP = 128
 """Most prompt tokens a step whose log-probabilities are wanted: each needs a whole row of logits."""
+CHOSEN_ALONE = 4
+"""From this many answers on, their next tokens are chosen by several threads: that takes up to a millisecond each."""
 KEPT = 32
 """Most sequences that are kept for prompts that begin alike."""
 
@@ -85,6 +88,7 @@ class Batching:
         )
         kept = kept if self._context.cuttable else 0
         self.memory = Memory(self._context, cells=cells, slots=slots, kept=kept, prefixes=prefixes)
+        self._choosers = ThreadPoolExecutor(threads, thread_name_prefix="choosers")
         self.counts = Counts()
         self.answers: list[Answer] = []
         """In the order in which they began."""
@@ -128,8 +132,9 @@ class Batching:
             self._context.compute()
             now = time.monotonic()
             self.counts.steps += 1
-            for part in parts:
-                self._advance(part, now)
+            speaking = [part for part in parts if self._absorb(part)]
+            for part, token in zip(speaking, self._choose(speaking), strict=True):
+                self._speak(part, token, now)
 
     def abandon(self, error: EngineError) -> None:
         """Fail every answer and forget all that the memory holds."""
@@ -141,6 +146,7 @@ class Batching:
 
     def close(self) -> None:
         """Free the memory."""
+        self._choosers.shutdown()
         self._context.close()
 
     def _compose(self) -> Iterator[list[_Part]]:
@@ -177,34 +183,47 @@ class Batching:
             scored -= count if scoring else 0
         return parts
 
-    def _advance(self, part: _Part, now: float) -> None:
-        """Take in what a step has computed for an answer."""
+    def _absorb(self, part: _Part) -> bool:
+        """Note what a step has computed for an answer; whether its next token is to be chosen now."""
         answer, request = part.answer, part.answer.request
-        if answer.prompting:
-            if request.score_prompt:
-                answer.ticket.emit(PromptScored(tuple(self._score_prompt(part))))
-            self.memory.computed(answer.held, request.tokens[answer.done : answer.done + part.count])
-            self.counts.prompt_tokens += part.count
-            answer.done += part.count
-            if answer.prompting:
-                return
-        else:
+        if not answer.prompting:
             self.memory.computed(answer.held, (answer.next_token,))
-        if request.max_tokens == 0:
+            return True
+        if request.score_prompt:
+            answer.ticket.emit(PromptScored(tuple(self._score_prompt(part))))
+        self.memory.computed(answer.held, request.tokens[answer.done : answer.done + part.count])
+        self.counts.prompt_tokens += part.count
+        answer.done += part.count
+        if not answer.prompting and request.max_tokens == 0:
             self.counts.finished += 1
             self._end(answer, answer.finished("length"))
-            return
-        index = part.index + part.count - 1
+            return False
+        return not answer.prompting
+
+    def _choose(self, parts: list[_Part]) -> list[int | InvalidRequest]:
+        """The next token of each answer, or why it has none."""
+        if len(parts) < CHOSEN_ALONE:
+            return [self._chosen(part) for part in parts]
+        # At the first look llama.cpp puts its outputs in order; from then on they are only read.
+        return [self._chosen(parts[0]), *self._choosers.map(self._chosen, parts[1:])]
+
+    def _chosen(self, part: _Part) -> int | InvalidRequest:
         try:
-            token = answer.sample(self._context.handle, index)
+            return part.answer.sample(self._context.handle, part.index + part.count - 1)
         except InvalidRequest as error:  # a grammar that leads nowhere
+            return error
+
+    def _speak(self, part: _Part, token: int | InvalidRequest, now: float) -> None:
+        """Add a token to an answer, and end it if it is complete."""
+        answer, request = part.answer, part.answer.request
+        if isinstance(token, InvalidRequest):
             self.counts.failed += 1
-            self._end(answer, Failed(error))
+            self._end(answer, Failed(token))
             return
         self._count(answer, now)
         scored = None
         if request.logprobs is not None:
-            scored = score(self._context.logits(index), [token], request.logprobs)[0]
+            scored = score(self._context.logits(part.index + part.count - 1), [token], request.logprobs)[0]
         piece, reason = answer.take(token, scored)
         if piece.text or piece.score:
             answer.ticket.emit(piece)
