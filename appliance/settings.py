@@ -59,6 +59,10 @@ class ApplianceSettings(SettingsPart):
     memory: int = Field(default=0, ge=0)
     """Tokens that there is memory for, of all answers together; 0 for `slots` times `context`. An answer begins when
     its prompt and its `max_tokens` fit in beside the others."""
+    shared: bool = True
+    """Whether all answers share one memory, in which prompts that begin alike are computed once, and stored for a
+    restart. Else each slot has `context` tokens of its own, of which its next answer can go on with what it begins
+    with; many long answers at once are then faster, since each looks past fewer tokens of others."""
     strict: bool = False
     """Whether a request's answer is the same, bit for bit, whatever else is answered meanwhile; each answer is then
     computed by itself, in memory of its own, which takes several times as long when many are made at once."""

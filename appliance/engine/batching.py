@@ -58,6 +58,7 @@ class Batching:
         threads: int,
         offload: bool,
         strict: bool,
+        shared: bool,
         prefixes: PrefixStore | None,
         adapters: Mapping[str, Path],
     ) -> None:
@@ -76,18 +77,21 @@ class Batching:
             name: (digest_file(path), model.adapter(path)) for name, path in adapters.items()
         }
         """The digest and llama.cpp's handle of each."""
-        kept = 0 if strict else min(KEPT, MAX_SEQUENCES - slots - 1)
+        shared = shared and not strict
+        kept = min(KEPT, MAX_SEQUENCES - slots - 1) if shared else 0
         self._context = Context(
             model,
-            sequences=slots if strict else slots + kept + 1,
+            sequences=slots + kept + 1 if shared else slots,
             cells=cells,
             outputs=SCORED_PER_STEP + slots,
             threads=threads,
             offload=offload,
-            shared=not strict,
+            shared=shared,
         )
-        kept = kept if self._context.cuttable else 0
-        self.memory = Memory(self._context, cells=cells, slots=slots, kept=kept, prefixes=prefixes)
+        keeps = self._context.cuttable and not strict
+        self.memory = Memory(
+            self._context, cells=cells, slots=slots, kept=kept, keeps=keeps, shared=shared, prefixes=prefixes
+        )
         self._choosers = ThreadPoolExecutor(threads, thread_name_prefix="choosers")
         self.counts = Counts()
         self.answers: list[Answer] = []
@@ -161,7 +165,8 @@ class Batching:
     def _fill(self, answers: list[Answer]) -> list[_Part]:
         """Fill the batch: a token of each answer, then the prompts, the first first."""
         parts = []
-        for answer in answers:
+        # In ascending order: only sequences that follow one another are computed together where each has its own memory.
+        for answer in sorted(answers, key=lambda answer: answer.held.number):
             if not answer.prompting:
                 index = self._context.add((answer.next_token,), len(answer.held.tokens), answer.held.number)
                 parts.append(_Part(answer, index, 1))

@@ -63,6 +63,7 @@ class Engine:
         memory: int = 0,
         offload: bool = False,
         strict: bool = False,
+        shared: bool = True,
         prefixes: PrefixStore | None = None,
         adapters: Mapping[str, Path] | None = None,
     ) -> None:
@@ -70,6 +71,7 @@ class Engine:
 
         `slots` answers are made at once, each of up to `context` tokens, prompt included, and all of them together of
         up to `memory` tokens (0: as many as all slots could need). With `strict`, no answer depends on what else runs.
+        Where the memory isn't `shared`, each slot has its own, in which only its next answer can go on.
         `adapters` are LoRA adapters as GGUF files, by the names that requests have for them.
 
         Raises:
@@ -79,7 +81,7 @@ class Engine:
         self._model = model
         self._adapters = list(adapters or {})
         self._slots = slots
-        self._cells = slots * context if strict or not memory else memory
+        self._cells = memory if memory and shared and not strict else slots * context
         self._length = min(context, self._cells)
         self._batching = Batching(
             model,
@@ -89,6 +91,7 @@ class Engine:
             threads=threads,
             offload=offload,
             strict=strict,
+            shared=shared,
             prefixes=prefixes,
             adapters=adapters or {},
         )

@@ -76,7 +76,7 @@ class Expert:
             )
         self._prompts = PromptBuilder(self.model, self.manifest.template)
         self.prefixes: PrefixStore | None = None
-        if settings.prefixes.enabled and not settings.strict:
+        if settings.prefixes.enabled and settings.shared and not settings.strict:
             stamp = digest_value(
                 {
                     "model": digest,
@@ -95,6 +95,7 @@ class Expert:
             memory=settings.memory,
             offload=settings.gpu_layers != 0,
             strict=settings.strict,
+            shared=settings.shared,
             prefixes=self.prefixes,
             adapters=settings.adapters,
         )

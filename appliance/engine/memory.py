@@ -45,16 +45,29 @@ class Memory:
     """The sequences of a context, running and kept."""
 
     def __init__(
-        self, context: Context, *, cells: int, slots: int, kept: int, prefixes: PrefixStore | None = None
+        self,
+        context: Context,
+        *,
+        cells: int,
+        slots: int,
+        kept: int,
+        keeps: bool = True,
+        shared: bool = True,
+        prefixes: PrefixStore | None = None,
     ) -> None:
-        """At most `slots` sequences run at once, and at most `kept` are kept; the context has one more than both."""
+        """At most `slots` sequences run at once, and at most `kept` are kept beside them.
+
+        Without `keeps` none is kept at all. A memory that isn't `shared` has equal parts: a new sequence takes over one
+        that is kept or begins anew, and copies nothing. A shared context has one sequence more than both numbers.
+        """
         self._context = context
         self._cells = Cells(cells)
         self._slots = slots
-        self._numbers = list(range(slots + kept))
+        self._numbers = list(reversed(range(slots + kept)))
         self._scratch = slots + kept
-        self._keeps = kept > 0
-        self._prefixes = prefixes if kept else None
+        self._keeps = keeps
+        self._shared = shared
+        self._prefixes = prefixes if keeps and shared else None
         self.restored = 0
         """Tokens that came from disk."""
         self.running: list[Held] = []
@@ -82,7 +95,7 @@ class Memory:
             return None
         prompt = list(prompt)
         source, shared = self._longest(prompt, adapter) if reuse and self._keeps else (None, 0)
-        if reuse and self._keeps and self._soon(prompt, adapter) >= shared + WORTH_WAITING:
+        if reuse and self._keeps and self._shared and self._soon(prompt, adapter) >= shared + WORTH_WAITING:
             return None
         stored = self._prefixes.longest(prompt, adapter) if reuse and self._prefixes else 0
         if stored < shared + WORTH_WAITING:
@@ -104,7 +117,9 @@ class Memory:
         if state and self._context.restore(held.number, state, stored):
             self.computed(held, prompt[:stored])
             self.restored += stored
-        elif source and shared < len(source.tokens) and self._prefixes:  # used by two that go on differently
+        elif (
+            source and not stored and shared < len(source.tokens) and self._prefixes
+        ):  # used by two that go on differently
             self._prefixes.offer(prompt[:shared], adapter, lambda length: self._state(held, length))
         return held
 
@@ -120,6 +135,8 @@ class Memory:
         held.promised = 0
         held.prompt = []
         self.kept.append(held)
+        if self._keeps and not self._shared:
+            return
         room = self._cells.size * (self._slots - len(self.running)) // self._slots if self._keeps else 0
         while len(set().union(*(one.cells for one in self.kept))) > room:
             self._forget(self.kept[0])
@@ -134,7 +151,8 @@ class Memory:
 
     def _longest(self, prompt: list[int], adapter: str) -> tuple[Held | None, int]:
         """The sequence that has most of a prompt, and how many tokens of it."""
-        fitting = [held for held in self.kept + self.running if held.adapter == adapter]
+        there = self.kept + self.running if self._shared else self.kept
+        fitting = [held for held in there if held.adapter == adapter]
         best = max(fitting, key=lambda held: held.shared(prompt), default=None)
         shared = best.shared(prompt) if best else 0
         return (best, shared) if shared else (None, 0)
@@ -146,7 +164,8 @@ class Memory:
 
     def _start(self, source: Held | None, shared: int) -> Held:
         """A sequence with the first `shared` tokens of another one."""
-        if source in self.kept and (shared == len(source.tokens) or not (self._numbers or len(self.kept) > 1)):
+        alone = not (self._numbers or len(self.kept) > 1)
+        if source in self.kept and (not self._shared or alone or shared == len(source.tokens)):
             self.kept.remove(source)
             self._context.cut(source.number, shared)
             self._cells.drop(source.cells[shared:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from typing import Any
 
 from appliance.engine.engine import Engine
@@ -20,6 +21,7 @@ class Asked:
         self.scores: list[tuple[int, float | None]] = []
         self.begun, self.ended = threading.Event(), threading.Event()
         self.last: Finished | Failed | None = None
+        self.ended_at = 0.0
         self.ticket = engine.submit(request, self._hear)
 
     def _hear(self, event: Event) -> None:
@@ -30,6 +32,7 @@ class Asked:
             self.begun.set()
         elif isinstance(event, Finished | Failed):
             self.last = event
+            self.ended_at = time.monotonic()
             self.begun.set()
             self.ended.set()
 

@@ -69,6 +69,20 @@ def test_clients_take_turns() -> None:
     assert len(line) == 0
 
 
+def test_waiting_clients_are_answered_in_turn(tiny: Model) -> None:
+    engine = Engine(tiny, slots=1, context=256, queue_limit=9, threads=1)
+    try:
+        blocker = Asked(engine, greedy(some_prompt(0, 5), 200))
+        assert blocker.begun.wait(60)
+        asked = [Asked(engine, greedy(some_prompt(1, 5), 1, client=client)) for client in ("a", "a", "a", "b")]
+        blocker.ticket.cancel()
+        assert asked[3].ended.wait(60)
+        assert not asked[2].ended.is_set() or asked[2].ended_at > asked[3].ended_at
+        assert asked[0].ended_at < asked[3].ended_at
+    finally:
+        engine.close()
+
+
 def test_a_long_request_waits_for_memory_and_short_ones_run_together(engine: Engine) -> None:
     long = [Asked(engine, greedy(some_prompt(seed, 120), 130)) for seed in range(3)]
     for asked in long[:2]:
@@ -161,6 +175,26 @@ def test_memory_that_cannot_be_cut_is_computed_anew(tiny: Model, monkeypatch: py
         assert engine.stats().memory_used == 0
     finally:
         engine.close()
+
+
+def test_slots_with_memory_of_their_own_go_on_where_they_can(tiny: Model) -> None:
+    engine = Engine(tiny, slots=2, context=256, queue_limit=9, threads=1, shared=False)
+    shared = Engine(tiny, slots=2, context=256, queue_limit=9, threads=1)
+    try:
+        prompts = [some_prompt(1, 100), (*some_prompt(1, 60), *some_prompt(2, 30)), some_prompt(3, 200)]
+        wanted = [Asked(shared, greedy(prompt, 10)) for prompt in prompts]
+        asked = [Asked(engine, greedy(prompt, 10)) for prompt in prompts]
+        for one, other in zip(asked, wanted, strict=True):
+            one.finished()
+            other.finished()
+            assert one.text == other.text
+        last = Asked(engine, greedy((*prompts[2], 1000), 10)).finished()
+        assert last.timings.cache_n == 200
+        assert engine.stats().kept == 2
+        assert engine.stats().memory_used <= engine.stats().memory == 512
+    finally:
+        engine.close()
+        shared.close()
 
 
 def test_more_kept_sequences_than_numbers(tiny: Model) -> None:
