@@ -10,6 +10,10 @@ from typing import Literal
 
 from appliance.engine.errors import EngineError
 
+TOP_K = 40
+"""How many tokens may be drawn from at all, as in llama.cpp's own server. Without it top-p has to sort the whole
+vocabulary: of 49,152 tokens that took 8 ms a token, as much as computing it, where this takes half a millisecond."""
+
 FinishReason = Literal["stop", "length", "deadline"]
 
 
@@ -25,7 +29,7 @@ class SamplingParams:
     """Penalty on the last 64 tokens of prompt and answer; 1 is none."""
     seed: int | None = None
     """Equal seeds give equal answers; None draws one for each answer."""
-    top_k: int = 40
+    top_k: int = TOP_K
     """How many of the likeliest tokens may be drawn from; 0 is all of them, which costs milliseconds a token."""
     min_p: float = 0.0
     """Least probability of a token that may be drawn, as a share of the likeliest one's; 0 is none."""
