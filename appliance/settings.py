@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from bundle.settings import SettingsPart
@@ -27,6 +29,18 @@ class AnswerCache(SettingsPart):
     """Whether the same question with the same settings gives the stored answer."""
     max_megabytes: int = Field(default=256, ge=1)
     """Hard bound on its size on disk; the least recently used answers go first."""
+    keep_days: int = Field(default=30, ge=1)
+    """Days after which an answer is made anew."""
+
+
+class PrefixCache(SettingsPart):
+    """The disk cache of what prompts begin with, such as the system prompt, so that a restarted server knows it."""
+
+    enabled: bool = True
+    """Whether a beginning that two prompts had in common is stored."""
+    max_megabytes: int = Field(default=512, ge=1)
+    """Hard bound on its size on disk; the least recently used go first. A thousand tokens take about 23 MB for a model
+    of 135 million parameters and 130 MB for one of 8 billion."""
 
 
 class ApplianceSettings(SettingsPart):
@@ -39,16 +53,30 @@ class ApplianceSettings(SettingsPart):
     quantisation: str = ""
     """Which of the bundle's GGUF files is served; empty for the bundle's first."""
     slots: int = Field(default=4, ge=1, le=64)
-    """How many answers are generated at once."""
+    """How many answers are generated at most at once."""
     context: int = Field(default=2048, ge=256)
-    """Longest prompt plus answer of one request, in tokens; the memory for `slots` times this is set aside."""
+    """Longest prompt plus answer of one request, in tokens."""
+    memory: int = Field(default=0, ge=0)
+    """Tokens that there is memory for, of all answers together; 0 for `slots` times `context`. An answer begins when
+    its prompt and its `max_tokens` fit in beside the others."""
+    shared: bool = True
+    """Whether all answers share one memory, in which prompts that begin alike are computed once, and stored for a
+    restart. Else each slot has `context` tokens of its own, of which its next answer can go on with what it begins
+    with; many long answers at once are then faster, since each looks past fewer tokens of others."""
+    strict: bool = False
+    """Whether a request's answer is the same, bit for bit, whatever else is answered meanwhile; each answer is then
+    computed by itself, in memory of its own, which takes several times as long when many are made at once."""
     queue: int = Field(default=64, ge=1)
     """How many requests may wait for a slot; beyond that a request is refused at once."""
     threads: int = Field(default=0, ge=0)
     """Threads for llama.cpp; 0 takes every core that this process may use."""
     gpu_layers: int = Field(default=-1, ge=-1)
     """Layers to offload to a CUDA or Metal device; -1 offloads all, 0 none."""
+    adapters: dict[str, Path] = Field(default={})
+    """LoRA adapters for the served file, as GGUF files, by the names that requests have for them."""
     sampling: Sampling = Sampling()
     """How answers are sampled where a request doesn't say."""
     cache: AnswerCache = AnswerCache()
     """The disk cache of whole answers."""
+    prefixes: PrefixCache = PrefixCache()
+    """The disk cache of what prompts begin with."""
