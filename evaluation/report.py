@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -50,6 +50,8 @@ class Report(ReportPart):
     """Candidate → metric → estimate."""
     pairs: dict[str, Difference]
     """Metric → difference between the second candidate of `order` and the first; empty for one candidate."""
+    further: dict[str, dict[str, Difference]] = Field(default_factory=dict)
+    """Each candidate after the second → metric → difference between it and the second."""
     order: list[str]
     """The candidates as they were given; the first is the one that is compared against."""
     models: dict[str, str]
@@ -78,18 +80,28 @@ class Report(ReportPart):
         """What the differences are, e.g. `tuned − base`; empty where there are none."""
         return f"{self.order[1]} − {self.order[0]}" if self.pairs else ""
 
+    def further_rows(self) -> list[tuple[Metric, list[tuple[str, str]]]]:
+        """Metric, and for each candidate after the second the shown difference to the second, and its p."""
+        found = []
+        for metric in METRICS:
+            pairs = [own.get(metric.name) for own in self.further.values()]
+            if any(pairs):
+                found.append((metric, [(_show_difference(metric, one), one.chance if one else "") for one in pairs]))
+        return found
+
     def means(self, metric: Metric) -> dict[str, float]:
         """A metric's mean by candidate, without those that lack it, in the candidates' order."""
         have = {name: self.candidates[name].get(metric.name) for name in self.order}
         return {name: estimate.mean for name, estimate in have.items() if estimate}
 
-    def rows(self) -> list[tuple[Metric, list[str], str]]:
-        """The table: metric, a shown value for each candidate in order, the shown difference."""
+    def rows(self, *, brief: bool = False) -> list[tuple[Metric, list[str], str]]:
+        """The table: metric, a value for each candidate in order, the difference; `brief` without intervals."""
+        show, show_difference = (_show_mean, _show_mean_difference) if brief else (_show, _show_difference)
         return [
             (
                 metric,
-                [_show(metric, self.candidates[name].get(metric.name)) for name in self.order],
-                _show_difference(metric, self.pairs.get(metric.name)),
+                [show(metric, self.candidates[name].get(metric.name)) for name in self.order],
+                show_difference(metric, self.pairs.get(metric.name)),
             )
             for metric in METRICS
             if self.means(metric)
@@ -129,7 +141,8 @@ def print_table(report_path: Path, console: Console | None = None) -> None:
         table.add_column(Text(one_line(name)), justify="right")
     if report.pairs:
         table.add_column(Text(one_line(report.pair_title)), justify="right")
-    rows = report.rows()
+    brief = len(report.order) > 2
+    rows = report.rows(brief=brief)
     for position, (metric, values, difference) in enumerate(rows):
         best = metric.best(report.means(metric))
         cells = [
@@ -141,7 +154,9 @@ def print_table(report_path: Path, console: Console | None = None) -> None:
     console = console or Console()
     console.print(table)
     suite = f", {report.suite.questions} questions of the suite" if report.suite else ""
-    console.print(Text(f"{report.questions} held-out questions{suite}. * is the better value. {LEGEND}", style="dim"))
+    legend = "The reports have the intervals." if brief else LEGEND
+    star = "best" if brief else "better"
+    console.print(Text(f"{report.questions} held-out questions{suite}. * is the {star} value. {legend}", style="dim"))
 
 
 def summary(report: Report) -> str:
@@ -161,6 +176,14 @@ def _show(metric: Metric, value: Estimate | None) -> str:
     if value.low == value.high == value.mean:
         return shown
     return f"{shown} ({metric.number(value.low)}–{metric.number(value.high)})"
+
+
+def _show_mean(metric: Metric, value: Estimate | None) -> str:
+    return "–" if value is None else metric.with_unit(metric.number(value.mean))
+
+
+def _show_mean_difference(metric: Metric, value: Difference | None) -> str:
+    return "" if value is None else metric.number(value.difference, signed=True)
 
 
 def _show_difference(metric: Metric, value: Difference | None) -> str:
