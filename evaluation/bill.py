@@ -1,4 +1,4 @@
-"""What a million tokens of a candidate cost: by its price list, or by the calculator with the speed measured here.
+"""What a candidate costs: by its price list, or by the calculator with the speed measured here.
 
 Knows nothing about files, or where prices come from.
 """
@@ -32,16 +32,21 @@ class Bill:
         gather(self.settings, self.prices, Measured())
 
 
-def usd_a_million_tokens(spoken: Interview, bill: Bill | None) -> float | None:
-    """The cost of a million tokens of prompts and answers, in the proportion of the held-out questions.
+def cost_of(spoken: Interview, bill: Bill | None) -> dict[str, float]:
+    """The cost of a million tokens and of a thousand questions such as the held-out ones, by the names of the metrics.
 
-    None where it isn't known: without a price, without a bill, or where tokens weren't counted.
+    Empty where it isn't known: without a price, without a bill, or where tokens weren't counted.
     """
     count = len(spoken.answers)
     prompt = sum(answer.prompt_tokens for answer in spoken.answers) / count
     said = sum(answer.tokens for answer in spoken.answers) / count
-    if not (prompt and said):
-        return None
+    million = _million(spoken, prompt, said, bill) if prompt and said else None
+    if million is None:
+        return {}
+    return {"usd_a_million_tokens": million, "usd_a_thousand_questions": million * (prompt + said) / 1000}
+
+
+def _million(spoken: Interview, prompt: float, said: float, bill: Bill | None) -> float | None:
     candidate = spoken.candidate
     if candidate.remote:
         price = candidate.remote.price
@@ -52,7 +57,7 @@ def usd_a_million_tokens(spoken: Interview, bill: Bill | None) -> float | None:
     if bill is None or not spoken.seconds:
         return None
     origin = "this evaluation"
-    speed = Measurement(said * count / spoken.seconds, origin)
+    speed = Measurement(said * len(spoken.answers) / spoken.seconds, origin)
     tokens = Measurement(prompt, origin), Measurement(said, origin)
     case = gather(bill.settings, bill.prices, Measured(*tokens, speed, bill.training_hours)).case
     if not candidate.trained:

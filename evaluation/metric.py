@@ -174,9 +174,18 @@ METRICS = (
         "a million tokens",
         "cost",
         "lower",
-        "cost of a million tokens of prompts and answers in the proportion of these questions: by the prices given for "
-        "an endpoint; for a model served here by `evaluation.cost`, at the speed measured here: all that a month costs "
-        "over its tokens, the base's without training",
+        "cost of a million tokens, prompts and answers in the proportion of these questions: by an endpoint's prices; "
+        "for a model served here by `evaluation.cost`, all that a month costs over its tokens, at the speed measured "
+        "here, and for the base without training",
+        "USD",
+        digits=2,
+    ),
+    Metric(
+        "usd_a_thousand_questions",
+        "a thousand questions",
+        "cost",
+        "lower",
+        "the same for a thousand questions such as these, so that short answers count",
         "USD",
         digits=2,
     ),

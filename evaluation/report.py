@@ -5,6 +5,8 @@ It is report.json, and a table for the terminal. Knows nothing about answers or 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -94,14 +96,13 @@ class Report(ReportPart):
         have = {name: self.candidates[name].get(metric.name) for name in self.order}
         return {name: estimate.mean for name, estimate in have.items() if estimate}
 
-    def rows(self, *, brief: bool = False) -> list[tuple[Metric, list[str], str]]:
-        """The table: metric, a value for each candidate in order, the difference; `brief` without intervals."""
-        show, show_difference = (_show_mean, _show_mean_difference) if brief else (_show, _show_difference)
+    def rows(self) -> list[tuple[Metric, list[str], str]]:
+        """The table: metric, a shown value for each candidate in order, the shown difference."""
         return [
             (
                 metric,
-                [show(metric, self.candidates[name].get(metric.name)) for name in self.order],
-                show_difference(metric, self.pairs.get(metric.name)),
+                [_show(metric, self.candidates[name].get(metric.name)) for name in self.order],
+                _show_difference(metric, self.pairs.get(metric.name)),
             )
             for metric in METRICS
             if self.means(metric)
@@ -135,28 +136,55 @@ def print_table(report_path: Path, console: Console | None = None) -> None:
         EvaluationError: there is no report, or it can't be read.
     """
     report = load_report(report_path)
+    several = len(report.order) > 2
+    console = console or Console()
+    for table in _by_candidate(report) if several else [_by_metric(report)]:
+        console.print(table, *([""] if several else []))
+    suite = f", {report.suite.questions} questions of the suite" if report.suite else ""
+    legend = "* is the best value. The report has the intervals." if several else f"* is the better value. {LEGEND}"
+    console.print(Text(f"{report.questions} held-out questions{suite}. {legend}", style="dim"))
+
+
+def _empty_table(*names: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    table.add_column("")
-    for name in report.order:
+    table.add_column("", no_wrap=True, overflow="ellipsis")
+    for name in names:
         table.add_column(Text(one_line(name)), justify="right")
-    if report.pairs:
-        table.add_column(Text(one_line(report.pair_title)), justify="right")
-    brief = len(report.order) > 2
-    rows = report.rows(brief=brief)
+    return table
+
+
+def _starred(value: str, best: bool) -> Text:
+    return Text(f"{value}*", style="bold green") if best else Text(f"{value} ")
+
+
+def _by_metric(report: Report) -> Table:
+    """A line a metric, with the difference."""
+    table = _empty_table(*report.order, *([report.pair_title] if report.pairs else []))
+    rows = report.rows()
     for position, (metric, values, difference) in enumerate(rows):
         best = metric.best(report.means(metric))
-        cells = [
-            Text(f"{value}*", style="bold green") if name == best else Text(f"{value} ")
-            for name, value in zip(report.order, values, strict=True)
-        ]
+        cells = [_starred(value, name == best) for name, value in zip(report.order, values, strict=True)]
         ends_group = position + 1 < len(rows) and rows[position + 1][0].group != metric.group
         table.add_row(metric.title, *cells, *([Text(difference)] if report.pairs else []), end_section=ends_group)
-    console = console or Console()
-    console.print(table)
-    suite = f", {report.suite.questions} questions of the suite" if report.suite else ""
-    legend = "The reports have the intervals." if brief else LEGEND
-    star = "best" if brief else "better"
-    console.print(Text(f"{report.questions} held-out questions{suite}. * is the {star} value. {legend}", style="dim"))
+    return table
+
+
+def _by_candidate(report: Report) -> Iterator[Table]:
+    """A line a candidate, in a table for each group of metrics, without intervals: fit for many of them."""
+    have = [metric for metric in METRICS if report.means(metric)]
+    for _, group in groupby(have, lambda metric: "cost" if metric.group == "size" else metric.group):
+        metrics = list(group)
+        table = _empty_table(*(f"{metric.title}{', ' if metric.unit else ''}{metric.unit}" for metric in metrics))
+        for name in report.order:
+            own = report.candidates[name]
+            cells = [
+                _starred(metric.number(own[metric.name].mean), name == metric.best(report.means(metric)))
+                if metric.name in own
+                else Text("– ")
+                for metric in metrics
+            ]
+            table.add_row(Text(one_line(name)), *cells)
+        yield table
 
 
 def summary(report: Report) -> str:
@@ -176,14 +204,6 @@ def _show(metric: Metric, value: Estimate | None) -> str:
     if value.low == value.high == value.mean:
         return shown
     return f"{shown} ({metric.number(value.low)}–{metric.number(value.high)})"
-
-
-def _show_mean(metric: Metric, value: Estimate | None) -> str:
-    return "–" if value is None else metric.with_unit(metric.number(value.mean))
-
-
-def _show_mean_difference(metric: Metric, value: Difference | None) -> str:
-    return "" if value is None else metric.number(value.difference, signed=True)
 
 
 def _show_difference(metric: Metric, value: Difference | None) -> str:

@@ -33,7 +33,7 @@ class GateSettings(SettingsPart):
     limits: dict[str, float] = Field(default={})
     """What a metric must at least be, at most where less is better, e.g. `suite_passes = 0.2`."""
     drops: dict[str, float] = Field(default={"suite_complete": 0.05, "suite_passes": 0.05})
-    """How much worse than what was accepted a metric may be, beside `allowed_drop` and in its place; as there."""
+    """How much worse than what was accepted a metric may be, where it differs from `allowed_drop` or isn't there."""
 
     @model_validator(mode="after")
     def _metrics(self) -> Self:

@@ -17,7 +17,7 @@ from bundle.records import EVAL, SYMBOLS, Record
 from bundle.stage import Progress, StageResult
 from bundle.template import PromptTemplate
 from evaluation.answers import ANSWERS, write_answers
-from evaluation.bill import Bill, usd_a_million_tokens
+from evaluation.bill import Bill, cost_of
 from evaluation.candidate import Candidate
 from evaluation.estimate import compare_further, estimate
 from evaluation.grade import Graded, grade, series
@@ -139,9 +139,8 @@ def _single(spoken: Interview, bill: Bill | None) -> dict[str, float]:
         "tokens_per_second": tokens / spoken.seconds if spoken.seconds else None,
         "megabytes": spoken.candidate.bytes / 1e6 or None,
         "peak_megabytes": spoken.memory and spoken.memory / 1e6,
-        "usd_a_million_tokens": usd_a_million_tokens(spoken, bill),
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None} | cost_of(spoken, bill)
 
 
 def _examples(questions: Sequence[Record], graded: dict[str, list[Graded]]) -> list[Example]:

@@ -70,7 +70,7 @@ def _pictures(report: Report) -> dict[str, str]:
         for metric in ("suite_complete", "suite_passes"):
             rows = [(group, metric, candidates) for group, candidates in groups.items()]
             found[f"{kind} {metric}"] = _picture(report, f"The suite by {kind}", rows)
-    found |= {f"against {metric}": _against(report, metric) for metric in ("megabytes", "usd_a_million_tokens")}
+    found |= {f"against {metric}": _against(report, metric) for metric in ("megabytes", "usd_a_thousand_questions")}
     return {name: picture for name, picture in found.items() if picture}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,15 @@ def test_a_mistake_is_one_line(project: Path, text: str, said: str) -> None:
     listed(project, f"[[evaluation.candidates]]\n{text}\n")
     line = problem(project)
     assert said in line and line.startswith(str(project / "boffin.toml"))
+
+
+def test_the_examples_of_the_documentation_are_valid(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "boffin.toml").write_text(PROJECT + "\n".join(blocks))
+    settings = load_settings(tmp_path, (), {}).evaluation
+    assert [one.kind for one in settings.candidates] == ["quantisation", "endpoint", "recorded"]
+    assert settings.gate.limits == {"suite_passes": 0.2, "loss": 1.5}
 
 
 @pytest.mark.parametrize(
