@@ -145,11 +145,11 @@ def print_table(report_path: Path, console: Console | None = None) -> None:
     console.print(Text(f"{report.questions} held-out questions{suite}. {legend}", style="dim"))
 
 
-def _empty_table(*names: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+def _empty_table(*names: str, padding: int = 1) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True, padding=(0, padding))
     table.add_column("", no_wrap=True, overflow="ellipsis")
     for name in names:
-        table.add_column(Text(one_line(name)), justify="right")
+        table.add_column(Text(one_line(name)), justify="right", overflow="fold")
     return table
 
 
@@ -174,7 +174,9 @@ def _by_candidate(report: Report) -> Iterator[Table]:
     have = [metric for metric in METRICS if report.means(metric)]
     for _, group in groupby(have, lambda metric: "cost" if metric.group == "size" else metric.group):
         metrics = list(group)
-        table = _empty_table(*(f"{metric.title}{', ' if metric.unit else ''}{metric.unit}" for metric in metrics))
+        table = _empty_table(
+            *(f"{metric.title}{', ' if metric.unit else ''}{metric.unit}" for metric in metrics), padding=0
+        )
         for name in report.order:
             own = report.candidates[name]
             cells = [

@@ -163,6 +163,7 @@ def _notes(report: Report) -> tuple[str, ...]:
         metric.title
         for metric in METRICS
         if metric.better
+        and metric.group in ("quality", "suite")
         and (pair := report.pairs.get(metric.name))
         and pair.clear
         and not metric.is_gain(pair.difference)

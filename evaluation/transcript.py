@@ -65,7 +65,7 @@ class Transcript:
         if self._path is not None:
             with self._path.open("ab") as handle:
                 # The line end comes first, so that it also ends a line that was cut off.
-                handle.write(b"\n" + _Line(key=key, entry=entry).model_dump_json().encode())
+                handle.write(b"\n" + _Line(key=key, entry=entry).model_dump_json(exclude_defaults=True).encode())
                 handle.flush()
                 os.fsync(handle.fileno())
 
