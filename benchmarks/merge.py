@@ -156,7 +156,8 @@ def main() -> None:
         f"memory_ratio {memory_ratio:.2f} (at most {MEMORY_BOUND}), time_ratio {time_ratio:.2f} (at most {TIME_BOUND})"
     )
     print(
-        f"{distance['share_of_numbers_that_differ']:.1%} of the numbers differ: PEFT rounds the delta before adding it"
+        f"{distance['share_of_numbers_that_differ']:.1%} of the numbers differ, "
+        f"by at most {distance['largest_difference']:.1g}"
     )
     write(rows, parameters, memory_ratio, time_ratio, distance)
 

@@ -15,6 +15,7 @@ import typer
 from boffin.bundle_commands import bundles
 from boffin.cost_command import cost
 from boffin.options import HERE, Assignments, Folder, Signer
+from boffin.review_command import review
 from boffin.suite_commands import suites
 
 app = typer.Typer(
@@ -129,6 +130,7 @@ def evaluate(
 
 
 app.command()(cost)
+app.command()(review)
 
 
 @app.command()

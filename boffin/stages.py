@@ -241,13 +241,13 @@ def _convert(
 
 
 def evaluation_depends(project: Project) -> Any:
-    """What is measured; how much of a drop is allowed, and what it costs, changes no report."""
+    """What is measured; how much of a drop is allowed, what it costs and who judges changes no answer."""
     settings = project.settings.evaluation
     recorded = [recorded_file(project, one) for one in settings.candidates if one.kind == "recorded"]
     if missing := [path for path in recorded if not path.is_file()]:
         raise EvaluationError(f"{missing[0]}: no such file; `evaluation.candidates` names it for recorded answers")
     return [
-        settings.model_dump(mode="json", exclude={"allowed_drop", "cost", "gate"}),
+        settings.model_dump(mode="json", exclude={"allowed_drop", "cost", "gate", "judge"}),
         _suite_digest(project),
         [digest_file(path) for path in recorded],
     ]
@@ -259,7 +259,7 @@ def recorded_file(project: Project, candidate: RecordedCandidate) -> Path:
 
 
 def suite_of(project: Project) -> Path | None:
-    """The folder of the suite that is asked; None for none."""
+    """The folder or file of the suite that is asked; None for none."""
     from evaluation.suite.place import suite_folder
 
     name = project.settings.evaluation.suite
@@ -267,8 +267,10 @@ def suite_of(project: Project) -> Path | None:
 
 
 def _suite_digest(project: Project) -> str:
-    folder = suite_of(project)
-    return digest_value(digest_files(folder)) if folder and folder.is_dir() else ""
+    suite = suite_of(project)
+    if suite and suite.is_file():
+        return digest_file(suite)
+    return digest_value(digest_files(suite)) if suite and suite.is_dir() else ""
 
 
 def _suite_texts(project: Project) -> list[str]:

@@ -42,7 +42,8 @@ def new(
 @suites.command()
 def check(
     suite: Annotated[
-        Path | None, typer.Argument(help="A suite's folder; else the suite that comes with Boffin.", metavar="[DIR]")
+        Path | None,
+        typer.Argument(help="A suite's folder or file; else the suite that comes with Boffin.", metavar="[SUITE]"),
     ] = None,
     python: Annotated[
         str, typer.Option("--python", help="The interpreter that has the libraries; else this one.", metavar="PATH")
@@ -60,3 +61,16 @@ def check(
     from boffin.suites import check_suite
 
     raise typer.Exit(check_suite(suite, python, seconds, workers, allow_mere_limits=allow_mere_limits))
+
+
+@suites.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where the task folder is to lie.", metavar="DIR")],
+    suite: Annotated[
+        str, typer.Option("--suite", help="A suite's folder or file; else the one that comes with Boffin.")
+    ] = "python",
+) -> None:
+    """Write a suite as a task folder for lm-evaluation-harness."""
+    from boffin.suites import export as write
+
+    write(suite, folder)

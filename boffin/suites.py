@@ -1,4 +1,4 @@
-"""`boffin suite new` and `boffin suite check`, as a person sees them. Knows nothing about how answers are judged."""
+"""`boffin suite new`, `check` and `export`, as a person sees them. Knows nothing about how answers are judged."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from bundle.errors import DatasetError
 from bundle.records import EVAL, read_records
 from evaluation.escape import one_line
 from evaluation.suite.checker import Checker
+from evaluation.suite.export import export_suite
 from evaluation.suite.folder import read_suite
-from evaluation.suite.place import SHIPPED
+from evaluation.suite.place import SHIPPED, suite_folder
 from evaluation.suite.proof import Proof, prove, warm_imports
 from evaluation.suite.proposal import write_drafts, write_example
 from evaluation.suite.question import CATEGORIES, Question
@@ -51,6 +52,16 @@ def propose(suite: Path, folder: Path, dataset: Path | None, count: int) -> None
     typer.echo(f"Wrote {len(written)} drafts into {suite}. They are never asked: edit each, and delete `draft: true`.")
 
 
+def export(suite: str, folder: Path) -> None:
+    """Write a suite's task folder for lm-evaluation-harness.
+
+    Raises:
+        SuiteError: the suite can't be used, or the folder has something in it.
+    """
+    group = export_suite(suite_folder(suite, Path()), folder)
+    typer.echo(f"Wrote {folder}. Name the tasks: `lm_eval --include_path {folder} --tasks {group} …`.")
+
+
 def check_suite(
     folder: Path | None, python: str, seconds: float, workers: int, *, allow_mere_limits: bool = False
 ) -> int:
@@ -64,7 +75,7 @@ def check_suite(
         allow_mere_limits: run code even where nothing contains it on this machine.
 
     Raises:
-        SuiteError: there is no such folder.
+        SuiteError: there is no such folder or file.
         EvaluationError: code can't be contained on this machine, or the interpreter can't be started.
     """
     suite = read_suite(folder or SHIPPED)

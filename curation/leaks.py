@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from bundle.errors import DatasetError
 from bundle.records import EVAL, TRAIN, Record, read_records
@@ -98,7 +99,7 @@ class _Suite:
     def reason(self, record: Record) -> Reason | None:
         text = _text(record)
         for length, known in self._grams.items():
-            if np.isin(grams(text, length), known).any():
+            if _places(known, grams(text, length)).size:
                 return _leak(f"{length} words in a row stand in the evaluation suite")
         return None
 
@@ -140,9 +141,7 @@ def _contained(train: Sequence[Record], held_out: Sequence[Record]) -> dict[int,
     uses = np.zeros(len(known), dtype=np.int64)
     hits = []
     for record in train:
-        own = grams(_text(record), LENGTH)
-        places = np.searchsorted(known, own).clip(max=len(known) - 1)
-        shared = places[known[places] == own]
+        shared = _places(known, grams(_text(record), LENGTH))
         uses[shared] += 1
         hits.append(shared)
     found: dict[int, str] = {}
@@ -153,6 +152,12 @@ def _contained(train: Sequence[Record], held_out: Sequence[Record]) -> dict[int,
             if share >= CONTAINED:
                 found.setdefault(int(number), f"{share:.0%} of its {LENGTH}-grams stand in {_name(record)}")
     return found
+
+
+def _places(known: Grams, own: Grams) -> npt.NDArray[np.int64]:
+    """Where in `known`, which is sorted and not empty, those of `own` stand that are in it."""
+    places = np.searchsorted(known, own).clip(max=len(known) - 1)
+    return places[known[places] == own]
 
 
 def _text(record: Record) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from evaluation.bootstrap import Series, draw_again, interval
-from evaluation.significance import sign_test
+from evaluation.significance import chance, sign_test
 
 
 class ReportPart(BaseModel):
@@ -41,7 +41,7 @@ class Difference(ReportPart):
     @property
     def chance(self) -> str:
         """p, as it is shown."""
-        return "< 0.001" if self.p < 0.001 else f"{self.p:.3f}"
+        return chance(self.p)
 
     @property
     def clear(self) -> bool:

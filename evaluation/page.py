@@ -13,6 +13,7 @@ from evaluation.escape import fenced, markdown
 from evaluation.estimate import Estimates
 from evaluation.method import method
 from evaluation.metric import METRICS, Metric
+from evaluation.opinion_page import PLACE
 from evaluation.report import LEGEND, Report
 from evaluation.suite.changes import Changes
 
@@ -46,6 +47,7 @@ def render_page(report: Report, examples: Sequence[Example], changes: Changes | 
         "# Evaluation",
         table(report),
         f"Bold: the better value. {LEGEND}",
+        PLACE,
         *_further(report),
         *_groups(report),
         "\n".join(["## How it was measured", "", *(f"- {markdown(line, 1000)}" for line in method(report))]),

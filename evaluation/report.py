@@ -19,6 +19,7 @@ from bundle.errors import EvaluationError
 from evaluation.escape import one_line
 from evaluation.estimate import Difference, Estimate, Estimates, ReportPart
 from evaluation.metric import METRICS, Metric
+from evaluation.opinion import JudgeReport, ReviewReport
 
 REPORT = "report.json"
 _SUMMED_UP = ("loss", "valid_python", "ends_by_itself")
@@ -76,6 +77,10 @@ class Report(ReportPart):
     """SHA-256 of the prompt template of the scored texts."""
     suite: SuiteReport | None = None
     """What was asked of the suite; None where nothing was."""
+    judge: JudgeReport | None = None
+    """What a judge says; None where there is none."""
+    reviews: ReviewReport | None = None
+    """What people say; None where nobody has."""
 
     @property
     def pair_title(self) -> str:
@@ -88,7 +93,7 @@ class Report(ReportPart):
         for metric in METRICS:
             pairs = [own.get(metric.name) for own in self.further.values()]
             if any(pairs):
-                found.append((metric, [(_show_difference(metric, one), one.chance if one else "") for one in pairs]))
+                found.append((metric, [(show_difference(metric, one), one.chance if one else "") for one in pairs]))
         return found
 
     def means(self, metric: Metric) -> dict[str, float]:
@@ -101,8 +106,8 @@ class Report(ReportPart):
         return [
             (
                 metric,
-                [_show(metric, self.candidates[name].get(metric.name)) for name in self.order],
-                _show_difference(metric, self.pairs.get(metric.name)),
+                [show(metric, self.candidates[name].get(metric.name)) for name in self.order],
+                show_difference(metric, self.pairs.get(metric.name)),
             )
             for metric in METRICS
             if self.means(metric)
@@ -199,7 +204,8 @@ def summary(report: Report) -> str:
     return ", ".join(parts)
 
 
-def _show(metric: Metric, value: Estimate | None) -> str:
+def show(metric: Metric, value: Estimate | None) -> str:
+    """An estimate with its interval."""
     if value is None:
         return "–"
     shown = metric.with_unit(metric.number(value.mean))
@@ -208,7 +214,8 @@ def _show(metric: Metric, value: Estimate | None) -> str:
     return f"{shown} ({metric.number(value.low)}–{metric.number(value.high)})"
 
 
-def _show_difference(metric: Metric, value: Difference | None) -> str:
+def show_difference(metric: Metric, value: Difference | None) -> str:
+    """A difference with its interval."""
     if value is None:
         return ""
     low, high = metric.number(value.low, signed=True), metric.number(value.high, signed=True)

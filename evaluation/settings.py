@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from bundle.settings import SettingsPart
 from evaluation.candidate_settings import AnyCandidate
 from evaluation.cost.settings import CostSettings
+from evaluation.judge.settings import JudgeSettings
 from evaluation.metric import METRICS
 
 
@@ -56,7 +57,7 @@ class EvaluationSettings(SettingsPart):
     questions: int = Field(default=60, ge=1)
     """How many held-out records are asked, drawn by the seed; all of them where there are fewer."""
     suite: str = "python"
-    """Suite of written questions that is asked beside them: a folder, `python` for Boffin's own, or empty for none."""
+    """Suite that is asked beside them: a folder, a file of problems, `python` for Boffin's own, or empty for none."""
     suite_questions: int = Field(default=100, ge=1)
     """How many of the suite's questions are asked, from each category its share; all of them where there are fewer."""
     seed: int = Field(default=0, ge=0)
@@ -81,5 +82,7 @@ class EvaluationSettings(SettingsPart):
     """How much worse than the one before a refreshed expert may be."""
     gate: GateSettings = GateSettings()
     """What `boffin evaluate --gate` holds the tuned model to, by the names of the metrics in report.json."""
+    judge: JudgeSettings = JudgeSettings()
+    """A model that gives marks to the candidates' answers."""
     cost: CostSettings = CostSettings()
     """What `boffin cost` reckons with."""

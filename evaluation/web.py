@@ -16,6 +16,7 @@ from evaluation.escape import one_line, visible
 from evaluation.estimate import Estimates
 from evaluation.method import method
 from evaluation.metric import METRICS
+from evaluation.opinion_page import PLACE, Section
 from evaluation.page import MOST_SHOWN, Example
 from evaluation.pictures import COLOURS, shares
 from evaluation.report import LEGEND, Report
@@ -29,6 +30,34 @@ QUALITY = ("suite_passes", "suite_complete", "existing_symbols")
 
 def render_html(report: Report, examples: Sequence[Example], changes: Changes) -> str:
     """The whole page."""
+    rows = [
+        (metric, list(zip(report.order, values, strict=True)), difference, metric.best(report.means(metric)))
+        for metric, values, difference in report.rows()
+    ]
+    return (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            report=report,
+            rows=rows,
+            further=report.further_rows(),
+            legend=LEGEND,
+            colours={name: f"c{number % COLOURS}" for number, name in enumerate(report.order)},
+            pictures={name: Markup(picture) for name, picture in _pictures(report).items()},
+            method=method(report),
+            examples=examples,
+            changes=changes,
+            place=Markup(PLACE),
+        )
+    )
+
+
+def render_sections(found: Sequence[Section]) -> str:
+    """What a judge and people say, as a part of the page."""
+    return _environment().get_template("opinions.html.jinja").render(sections=found).strip()
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -37,21 +66,7 @@ def render_html(report: Report, examples: Sequence[Example], changes: Changes) -
         lstrip_blocks=True,
     )
     environment.filters |= {"line": one_line, "visible": _shown}
-    rows = [
-        (metric, list(zip(report.order, values, strict=True)), difference, metric.best(report.means(metric)))
-        for metric, values, difference in report.rows()
-    ]
-    return environment.get_template("report.html.jinja").render(
-        report=report,
-        rows=rows,
-        further=report.further_rows(),
-        legend=LEGEND,
-        colours={name: f"c{number % COLOURS}" for number, name in enumerate(report.order)},
-        pictures={name: Markup(picture) for name, picture in _pictures(report).items()},
-        method=method(report),
-        examples=examples,
-        changes=changes,
-    )
+    return environment
 
 
 def _shown(text: str) -> str:

@@ -44,6 +44,9 @@ def command(python: str, home: Path, writable: Path) -> list[str]:
             arguments += ["--cap-add", capability]
     else:
         arguments += ["--unshare-user"]
+    for folder in reversed(home.parents[:-1]):
+        # Bubblewrap would close them to others, as `home` is, and a program that the code starts couldn't come through.
+        arguments += ["--dir", str(folder)]
     mounted: list[Path] = []
     wanted = [Path(__file__).parent, *map(Path, roots(python))]
     for root in sorted({*wanted, *(path.resolve() for path in wanted)}):

@@ -52,6 +52,12 @@ def measure_code(answer: str, symbol: str, table: SymbolTable) -> CodeMeasures:
     return CodeMeasures(True, True, not findings, uses, tuple(finding.name for finding in findings))
 
 
+def valid_python(answer: str) -> bool:
+    """Whether an answer has a Python block, and all of them parse."""
+    with warnings.catch_warnings(action="ignore"):
+        return _parse(python_blocks(answer)) is not None
+
+
 def _parse(blocks: list[str]) -> list[ast.Module] | None:
     if not blocks or sum(map(len, blocks)) > MAX_CODE:
         return None

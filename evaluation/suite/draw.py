@@ -1,4 +1,4 @@
-"""Which questions of a suite are asked: those about the dataset's libraries, as many as the settings say.
+"""Which questions of a suite are asked: those about the dataset's libraries or none, as many as the settings say.
 
 Knows nothing about who answers them.
 """
@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from evaluation.suite.folder import load_suite
-from evaluation.suite.question import CATEGORIES, Question
+from evaluation.suite.question import CATEGORIES, GENERAL, Question
 
 STDLIB = "stdlib"
 
 
-def draw_suite(folder: Path, libraries: Container[str], count: int, seed: int) -> tuple[list[Question], int]:
-    """Draw `count` questions about these libraries, from each category its share; all where there are fewer.
+def draw_suite(suite: Path, libraries: Container[str], count: int, seed: int) -> tuple[list[Question], int]:
+    """Draw `count` questions about these libraries or none, from each category its share; all where there are fewer.
 
     A check whose library isn't installed here is left out.
 
@@ -28,7 +28,7 @@ def draw_suite(folder: Path, libraries: Container[str], count: int, seed: int) -
     Raises:
         SuiteError: the suite is missing, or a file of it can't be used.
     """
-    fit = [question for question in load_suite(folder).questions if question.library in libraries]
+    fit = [one for one in load_suite(suite).questions if one.library in libraries or one.library == GENERAL]
     chosen = sorted(_chosen(fit, count, seed), key=lambda question: question.id)
     return [_runnable(question) for question in chosen], len(fit)
 
@@ -45,6 +45,6 @@ def _chosen(questions: Sequence[Question], count: int, seed: int) -> list[Questi
 
 
 def _runnable(question: Question) -> Question:
-    if question.check is None or question.library == STDLIB or importlib.util.find_spec(question.library):
+    if question.check is None or question.library in (STDLIB, GENERAL) or importlib.util.find_spec(question.library):
         return question
     return replace(question, check=None)

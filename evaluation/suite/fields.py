@@ -1,4 +1,4 @@
-"""A question's fields, checked: from what a file says to a `Question`.
+"""A question's fields, checked: from what a file says to a `Question`, and back.
 
 Every mistake is said with its place: `must, entry 2: unknown key 'keyword'; …`. Knows nothing about files and formats.
 """
@@ -68,6 +68,30 @@ def question_of(fields: Any) -> Question:
         check=_check(mapping["check"], reference) if "check" in mapping else None,
         draft=draft == "true",
     )
+
+
+def fields_of(question: Question) -> dict[str, Any]:
+    """The fields that `question_of` makes this question of."""
+    check = question.check
+    parts = {"before": check.before, "after": check.after} if check else {}
+    return {
+        "id": question.id,
+        "category": question.category,
+        "library": question.library,
+        "question": question.text,
+        "must": [_entry_fields(entry) for entry in question.must],
+        "reference": question.reference,
+        **({"check": {part: code for part, code in parts.items() if code}} if check else {}),
+        **({"draft": "true"} if question.draft else {}),
+    }
+
+
+def _entry_fields(entry: Must) -> dict[str, Any]:
+    if isinstance(entry, Idea):
+        return {"idea": entry.text, "any": list(entry.any)}
+    if isinstance(entry, Handled):
+        return {"exception": entry.name}
+    return {"symbol": entry.name} | ({"keywords": list(entry.keywords)} if entry.keywords else {})
 
 
 def _must_list(value: Any) -> tuple[Must, ...]:

@@ -1,5 +1,6 @@
 """A suite on disk: a folder with a Markdown file a question, or YAML files with one question or a list of them.
 
+It may be one such file, too, or a JSON file of problems (`problems.py`).
 Files are taken as strangers' work: their size is bounded, and each mistake is one line that names file and place.
 Knows nothing about how answers are judged.
 """
@@ -14,7 +15,9 @@ from typing import Any
 from bundle.errors import SuiteError
 from evaluation.escape import one_line
 from evaluation.suite.fields import FieldError, question_of
+from evaluation.suite.json_records import read_records
 from evaluation.suite.markdown import MarkdownError, read_markdown
+from evaluation.suite.problems import problem_fields
 from evaluation.suite.question import Question
 from evaluation.suite.strict_yaml import MAX_CHARACTERS, StrictYamlError, read_yaml
 
@@ -27,7 +30,7 @@ _README = "readme.md"
 
 @dataclass(frozen=True)
 class Suite:
-    """What a folder holds."""
+    """What a folder or a file holds."""
 
     questions: tuple[Question, ...]
     """By their id; without the drafts."""
@@ -37,33 +40,33 @@ class Suite:
     """What can't be used, one line each."""
 
 
-def load_suite(folder: Path) -> Suite:
+def load_suite(path: Path) -> Suite:
     """Read a suite that is to be used: without a mistake, with at least one question.
 
     Raises:
         SuiteError: the first thing that is wrong with it.
     """
-    suite = read_suite(folder)
+    suite = read_suite(path)
     if suite.mistakes:
         more = f" (and {len(suite.mistakes) - 1} more: `boffin suite check`)" if len(suite.mistakes) > 1 else ""
         raise SuiteError(suite.mistakes[0] + more)
     if not suite.questions:
-        raise SuiteError(f"{folder}: no questions here; `boffin suite new` writes one to begin with")
+        raise SuiteError(f"{path}: no questions here; `boffin suite new` writes one to begin with")
     return suite
 
 
-def read_suite(folder: Path) -> Suite:
-    """Read all that is in a folder, what is wrong included.
+def read_suite(path: Path) -> Suite:
+    """Read all that is in a folder or a file, what is wrong included.
 
     Raises:
-        SuiteError: there is no such folder, or it has more than a suite may have.
+        SuiteError: there is no such folder or file, or it has more than a suite may have.
     """
-    if not folder.is_dir():
-        raise SuiteError(f"{folder}: no such folder; `boffin suite new` makes one")
+    if not path.exists():
+        raise SuiteError(f"{path}: no such folder or file; `boffin suite new` makes one")
     found: dict[str, Question] = {}
     texts: dict[str, str] = {}
     mistakes: list[str] = []
-    for file in _files(folder):
+    for file in _files(path) if path.is_dir() else [path]:
         for place, fields in _fields(file, mistakes):
             try:
                 question = question_of(fields)
@@ -78,7 +81,7 @@ def read_suite(folder: Path) -> Suite:
             else:
                 found[question.id], texts[same] = question, question.id
         if len(found) > MAX_QUESTIONS:
-            raise SuiteError(f"{folder}: more than {MAX_QUESTIONS:,} questions; split it")
+            raise SuiteError(f"{path}: more than {MAX_QUESTIONS:,} questions; split it")
     ordered = [found[name] for name in sorted(found)]
     return Suite(
         tuple(question for question in ordered if not question.draft),
@@ -99,6 +102,13 @@ def _files(folder: Path) -> list[Path]:
 
 def _fields(file: Path, mistakes: list[str]) -> Iterator[tuple[str, Any]]:
     """What each question of a file is, with where it stands; mistakes in the file's form are added to `mistakes`."""
+    if file.suffix.lower() not in _SUFFIXES:
+        for place, record in read_records(file, MAX_QUESTIONS, mistakes):
+            try:
+                yield place, problem_fields(record)
+            except FieldError as error:
+                mistakes.append(f"{place}: {error}")
+        return
     shown = one_line(str(file))
     try:
         text = _read(file)

@@ -11,5 +11,5 @@ SHIPPED = Path(__file__).parents[1] / "suites" / PYTHON
 
 
 def suite_folder(name: str, project: Path) -> Path:
-    """The folder of the suite that the settings name; paths are relative to the folder `project`."""
+    """The folder, or file, of the suite that the settings name; paths are relative to the folder `project`."""
     return SHIPPED if name == PYTHON else project / Path(name).expanduser()

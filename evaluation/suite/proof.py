@@ -64,6 +64,11 @@ def _faults(question: Question, verdict: Verdict, idle: Verdict, unknown: frozen
 
 def warm_imports(questions: Sequence[Question]) -> tuple[str, ...]:
     """The packages of this interpreter that the suite's own code imports: worth importing once for all."""
+    return tuple(name for name in wanted_imports(questions) if importlib.util.find_spec(name))
+
+
+def wanted_imports(questions: Sequence[Question]) -> tuple[str, ...]:
+    """The packages that the suite's own code imports, installed here or not, without the standard library."""
     code = [
         block
         for question in questions
@@ -72,5 +77,5 @@ def warm_imports(questions: Sequence[Question]) -> tuple[str, ...]:
             *((question.check.before, question.check.after) if question.check else ()),
         )
     ]
-    roots = {name.partition(".")[0] for one in code for name in imported_modules(one)} - set(sys.stdlib_module_names)
-    return tuple(sorted(name for name in roots if importlib.util.find_spec(name)))
+    roots = {name.partition(".")[0] for one in code for name in imported_modules(one)}
+    return tuple(sorted(roots - set(sys.stdlib_module_names)))

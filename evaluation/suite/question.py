@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 CATEGORIES = ("basic-usage", "error-handling", "advanced-patterns", "performance", "best-practices")
 """What a question can be about, in the order of the tables."""
+GENERAL = "python"
+"""The library of a question that is about none: it is asked whatever the dataset's libraries are."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Question:
     category: str
     """One of `CATEGORIES`."""
     library: str
-    """The library that it is about; `stdlib` for Python's own."""
+    """The library that it is about; `stdlib` for Python's own, `GENERAL` for none."""
     text: str
     """The question, in Markdown."""
     must: tuple[Must, ...]

@@ -150,3 +150,14 @@ def test_without_a_dataset_one_line_says_so(tmp_path: Path) -> None:
     code, _, err = boffin("suite", "new", tmp_path, "--from-dataset", "--dataset", tmp_path)
     assert code == 1 and "no held-out record has a symbol and code" in err
     assert boffin("suite", "new", tmp_path, "--dataset", tmp_path)[0] == 2
+
+
+def test_a_suite_becomes_tasks_of_a_harness(tmp_path: Path) -> None:
+    boffin("suite", "new", tmp_path / "my-suite")
+    code, out, err = boffin("suite", "export", tmp_path / "tasks", "--suite", tmp_path / "my-suite")
+    assert code == 0 and "--tasks boffin_my_suite" in out, err
+    assert (tmp_path / "tasks" / "boffin_my_suite_error_handling.yaml").is_file()
+    code, _, err = boffin("suite", "export", tmp_path / "tasks")
+    assert code == 1 and "is there already" in err and err.count("\n") == 1
+    code, _, err = boffin("suite", "export", tmp_path / "other", "--suite", tmp_path / "none.jsonl")
+    assert code == 1 and "no such folder or file" in err and not (tmp_path / "other").exists()

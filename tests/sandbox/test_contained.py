@@ -31,6 +31,13 @@ CASES: dict[str, tuple[str, dict[str, float], str]] = {
         {},
         "ok",
     ),
+    "own-program": (
+        "import os, subprocess, sys\nwith open(os.open('tool', os.O_CREAT | os.O_WRONLY, 0o700), 'w') as file:\n"
+        "    file.write(f'#!{sys.executable} -I\\nprint(1)\\n')\n"
+        "print(subprocess.run([os.path.abspath('tool')], check=True))",
+        {"processes": 4},
+        "ok",
+    ),
     "exception": ("def divide(a):\n    return a / 0\n\ndivide(1)", {}, "exception"),
     "exit-code": ("raise SystemExit(3)", {}, "exception"),
     "syntax": ("def", {}, "exception"),
