@@ -106,6 +106,17 @@ class LocalServer:
             self._errors.close()
             self._errors = None
 
+    def peak_memory(self) -> int | None:
+        """The most memory that the server has had so far, in bytes; None where the system doesn't tell."""
+        if self._process is None:
+            return None
+        try:
+            lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        except OSError:
+            return None
+        peak = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+        return int(peak[0]) * 1024 if peak else None
+
     def _read_address(self, process: subprocess.Popen[str]) -> str:
         """The address, which the server tells in its first line as soon as it listens."""
         assert process.stdout is not None

@@ -109,9 +109,24 @@ def convert(folder: Folder = HERE, assignments: Assignments = None, force: Force
 
 
 @app.command()
-def evaluate(folder: Folder = HERE, assignments: Assignments = None, force: Force = False) -> None:
-    """Compare the tuned model with its base, through the endpoint."""
-    _run(folder, assignments, ["report"], "evaluate" if force else "")
+def evaluate(
+    folder: Folder = HERE,
+    assignments: Assignments = None,
+    force: Force = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Compare every type in the bundle, too, greedily, and without the prompt.")
+    ] = False,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Fail where it is worse than what was accepted, or than the limits.")
+    ] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Later runs' gates compare with this one; with --gate only if it passes.")
+    ] = False,
+) -> None:
+    """Compare the tuned model with its base and other candidates, through their endpoints."""
+    from boffin.evaluation import evaluate as run
+
+    run(folder, assignments or [], force=force, everything=everything, gate=gate, accept=accept)
 
 
 app.command()(cost)

@@ -11,7 +11,7 @@
     workspace/gate         the last refresh against the expert before it
     workspace/refresh      a refresh that isn't done, or that the gate stopped: artefacts of its own
     workspace/checkpoints  what a training run that was stopped or killed goes on from
-    workspace/cache        the appliance's answers
+    workspace/cache        the appliance's answers, curation's entries, answers of an evaluation that was stopped
 
 Each artefact is a link that is moved onto a complete folder. Knows nothing about what the stages do.
 """

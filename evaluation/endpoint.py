@@ -11,11 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Annotated, Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evaluation.candidate import Candidate
 from evaluation.connection import Connection
+
+_EXTENSIONS = ("repeat_penalty",)
+"""Fields of llama.cpp's that are none of OpenAI's."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,15 @@ class Answer:
     """Its length in the candidate's own tokens, its end token included where the endpoint counts it."""
     seconds: float
     """From the request to the whole reply; other requests were under way meanwhile."""
+    prompt_tokens: int = 0
+    """Length of its prompt in the candidate's own tokens; 0 where that isn't told."""
+    first_token: float | None = None
+    """Seconds until its first token, as the endpoint tells it; None where it doesn't."""
+
+    @property
+    def length(self) -> tuple[str, ...]:
+        """How long it is, in words; nothing where its tokens weren't counted."""
+        return (f"{self.tokens} tokens",) if self.tokens or not self.text else ()
 
 
 @dataclass(frozen=True)
@@ -57,11 +70,17 @@ class _ChatChoice(_Part):
 
 class _Usage(_Part):
     completion_tokens: int = Field(ge=0)
+    prompt_tokens: int = Field(default=0, ge=0)
+
+
+class _Timings(_Part):
+    prompt_ms: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
 class _Chat(_Part):
     choices: list[_ChatChoice] = Field(min_length=1)
     usage: _Usage
+    timings: _Timings | None = None
     cached: bool = False
 
 
@@ -93,11 +112,15 @@ class Endpoint:
         Raises:
             EvaluationError: the candidate's URL is none.
         """
-        self._model = candidate.model
+        self._candidate = candidate
+        self._key = candidate.remote.key if candidate.remote else ""
         url = candidate.url.rstrip("/").removesuffix("/v1")
         self._connection = Connection(
-            f"candidate {candidate.name}", url, connections, headers={"Cache-Control": "no-store"}
+            f"candidate {candidate.name}", url, connections, self._key, headers={"Cache-Control": "no-store"}
         )
+        # Others may have their routes below another path than /v1: that which is given.
+        other = candidate.remote and not candidate.url.rstrip("/").endswith("/v1") and urlsplit(url).path.strip("/")
+        self._routes = "" if other else "/v1"
 
     def __enter__(self) -> Self:
         return self
@@ -110,17 +133,31 @@ class Endpoint:
     def answer(self, question: str, sampling: Mapping[str, float], seed: int) -> Answer:
         """Ask one question by `/v1/chat/completions`; `sampling` holds the request's fields by name.
 
+        An endpoint that isn't Boffin's gets OpenAI's fields alone: one that it doesn't know would be refused.
+
         Raises:
             EvaluationError: the endpoint can't be reached, refuses, or sends what is no answer.
         """
         began = time.monotonic()
-        body = {"messages": [{"role": "user", "content": question}], "seed": seed, **sampling}
-        reply = self._ask("/v1/chat/completions", body, _Chat)
+        system = self._candidate.system
+        first = [] if system is None else [{"role": "system", "content": system}]
+        body = {"messages": [*first, {"role": "user", "content": question}], "seed": seed, **sampling}
+        if self._candidate.remote:
+            body = {name: value for name, value in body.items() if name not in _EXTENSIONS}
+        reply = self._ask("/chat/completions", body, _Chat)
         if reply.cached:
             raise self._connection.error("the answer came from its cache, though that was ruled out; turn it off there")
         choice = reply.choices[0]
         text = choice.message.content or ""
-        return Answer(text, choice.finish_reason, reply.usage.completion_tokens, time.monotonic() - began)
+        waited = reply.timings.prompt_ms if reply.timings else None
+        return Answer(
+            text.replace(self._key, "…") if self._key else text,
+            choice.finish_reason,
+            reply.usage.completion_tokens,
+            time.monotonic() - began,
+            reply.usage.prompt_tokens,
+            None if waited is None else waited / 1000,
+        )
 
     def losses(self, texts: Sequence[tuple[str, str]]) -> list[Loss]:
         """The loss of each (prompt, answer), by `/v1/completions` with `echo`, `logprobs` and no new tokens.
@@ -133,7 +170,7 @@ class Endpoint:
         """
         wholes = [prompt + answer for prompt, answer in texts]
         body = {"prompt": wholes, "echo": True, "logprobs": 1, "max_tokens": 0, "temperature": 0}
-        choices = sorted(self._ask("/v1/completions", body, _Completion).choices, key=lambda choice: choice.index)
+        choices = sorted(self._ask("/completions", body, _Completion).choices, key=lambda choice: choice.index)
         if [choice.index for choice in choices] != list(range(len(wholes))):
             raise self._connection.useless(f"{len(choices)} scores where {len(wholes)} were asked for")
         return [
@@ -154,7 +191,9 @@ class Endpoint:
         return Loss(-sum(known), len(known))
 
     def _ask(self, path: str, body: dict[str, Any], kind: type[_Reply]) -> _Reply:
-        content = self._connection.post(path, {"model": self._model, "stream": False, "cache": False, **body})
+        own = {} if self._candidate.remote else {"cache": False}
+        path = self._routes + path
+        content = self._connection.post(path, {"model": self._candidate.model, "stream": False, **own, **body})
         try:
             return kind.model_validate_json(content)
         except ValidationError as error:

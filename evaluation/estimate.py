@@ -5,7 +5,7 @@ Knows nothing about what is measured, or how a report looks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -30,7 +30,7 @@ class Estimate(ReportPart):
 
 
 class Difference(ReportPart):
-    """How much a metric of the second candidate is above that of the first."""
+    """How much a metric of one candidate is above that of another: the second's above the first's, as a rule."""
 
     difference: float
     low: float
@@ -77,10 +77,37 @@ def estimate(
     pairs: dict[str, Difference] = {}
     if len(series) > 1:
         first, second = list(series)[:2]
-        for metric in series[first]:
-            differences = [b - a for a, b in zip(samples[first][metric], samples[second][metric], strict=True)]
-            low, high = interval(differences)
-            mean = series[second][metric].mean - series[first][metric].mean
-            p = sign_test(*(series[name][metric].each for name in (first, second)))
-            pairs[metric] = Difference(difference=mean, low=low, high=high, p=p)
+        pairs = _differences(series[first], series[second], samples[first], samples[second])
     return candidates, pairs
+
+
+def compare(first: Mapping[str, Series], second: Mapping[str, Series], count: int, seed: int) -> dict[str, Difference]:
+    """How much the second is above the first, by each metric that both have, question by question."""
+    draws = draw_again(count, seed)
+    samples = [{metric: values.resampled(draws) for metric, values in own.items()} for own in (first, second)]
+    return _differences(first, second, *samples)
+
+
+def compare_further(
+    series: Mapping[str, Mapping[str, Series]], count: int, seed: int
+) -> dict[str, dict[str, Difference]]:
+    """Each candidate after the second → metric → how much it is above the second."""
+    names = list(series)
+    return {name: compare(series[names[1]], series[name], count, seed) for name in names[2:]}
+
+
+def _differences(
+    first: Mapping[str, Series],
+    second: Mapping[str, Series],
+    drawn: Mapping[str, Sequence[float]],
+    drawn_second: Mapping[str, Sequence[float]],
+) -> dict[str, Difference]:
+    found = {}
+    for metric in first:
+        if metric in second:
+            differences = [b - a for a, b in zip(drawn[metric], drawn_second[metric], strict=True)]
+            low, high = interval(differences)
+            mean = second[metric].mean - first[metric].mean
+            p = sign_test(first[metric].each, second[metric].each)
+            found[metric] = Difference(difference=mean, low=low, high=high, p=p)
+    return found

@@ -13,8 +13,8 @@ from evaluation.estimate import Estimate
 
 WIDTH = 720
 _LABEL, _LINE, _GAP = 170, 18, 12
-_SCALE = WIDTH - _LABEL - 46
-COLOURS = 6
+_SCALE = WIDTH - _LABEL - 56
+COLOURS = 10
 """Candidates that have a colour of their own; the page's style names them `c0` and so on."""
 
 

@@ -5,9 +5,11 @@ It is report.json, and a table for the terminal. Knows nothing about answers or 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -51,6 +53,8 @@ class Report(ReportPart):
     """Candidate → metric → estimate."""
     pairs: dict[str, Difference]
     """Metric → difference between the second candidate of `order` and the first; empty for one candidate."""
+    further: dict[str, dict[str, Difference]] = Field(default_factory=dict)
+    """Each candidate after the second → metric → difference between it and the second."""
     order: list[str]
     """The candidates as they were given; the first is the one that is compared against."""
     models: dict[str, str]
@@ -82,6 +86,15 @@ class Report(ReportPart):
     def pair_title(self) -> str:
         """What the differences are, e.g. `tuned − base`; empty where there are none."""
         return f"{self.order[1]} − {self.order[0]}" if self.pairs else ""
+
+    def further_rows(self) -> list[tuple[Metric, list[tuple[str, str]]]]:
+        """Metric, and for each candidate after the second the shown difference to the second, and its p."""
+        found = []
+        for metric in METRICS:
+            pairs = [own.get(metric.name) for own in self.further.values()]
+            if any(pairs):
+                found.append((metric, [(show_difference(metric, one), one.chance if one else "") for one in pairs]))
+        return found
 
     def means(self, metric: Metric) -> dict[str, float]:
         """A metric's mean by candidate, without those that lack it, in the candidates' order."""
@@ -128,25 +141,57 @@ def print_table(report_path: Path, console: Console | None = None) -> None:
         EvaluationError: there is no report, or it can't be read.
     """
     report = load_report(report_path)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    table.add_column("")
-    for name in report.order:
-        table.add_column(Text(one_line(name)), justify="right")
-    if report.pairs:
-        table.add_column(Text(one_line(report.pair_title)), justify="right")
+    several = len(report.order) > 2
+    console = console or Console()
+    for table in _by_candidate(report) if several else [_by_metric(report)]:
+        console.print(table, *([""] if several else []))
+    suite = f", {report.suite.questions} questions of the suite" if report.suite else ""
+    legend = "* is the best value. The report has the intervals." if several else f"* is the better value. {LEGEND}"
+    console.print(Text(f"{report.questions} held-out questions{suite}. {legend}", style="dim"))
+
+
+def _empty_table(*names: str, padding: int = 1) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True, padding=(0, padding))
+    table.add_column("", no_wrap=True, overflow="ellipsis")
+    for name in names:
+        table.add_column(Text(one_line(name)), justify="right", overflow="fold")
+    return table
+
+
+def _starred(value: str, best: bool) -> Text:
+    return Text(f"{value}*", style="bold green") if best else Text(f"{value} ")
+
+
+def _by_metric(report: Report) -> Table:
+    """A line a metric, with the difference."""
+    table = _empty_table(*report.order, *([report.pair_title] if report.pairs else []))
     rows = report.rows()
     for position, (metric, values, difference) in enumerate(rows):
         best = metric.best(report.means(metric))
-        cells = [
-            Text(f"{value}*", style="bold green") if name == best else Text(f"{value} ")
-            for name, value in zip(report.order, values, strict=True)
-        ]
+        cells = [_starred(value, name == best) for name, value in zip(report.order, values, strict=True)]
         ends_group = position + 1 < len(rows) and rows[position + 1][0].group != metric.group
         table.add_row(metric.title, *cells, *([Text(difference)] if report.pairs else []), end_section=ends_group)
-    console = console or Console()
-    console.print(table)
-    suite = f", {report.suite.questions} questions of the suite" if report.suite else ""
-    console.print(Text(f"{report.questions} held-out questions{suite}. * is the better value. {LEGEND}", style="dim"))
+    return table
+
+
+def _by_candidate(report: Report) -> Iterator[Table]:
+    """A line a candidate, in a table for each group of metrics, without intervals: fit for many of them."""
+    have = [metric for metric in METRICS if report.means(metric)]
+    for _, group in groupby(have, lambda metric: "cost" if metric.group == "size" else metric.group):
+        metrics = list(group)
+        table = _empty_table(
+            *(f"{metric.title}{', ' if metric.unit else ''}{metric.unit}" for metric in metrics), padding=0
+        )
+        for name in report.order:
+            own = report.candidates[name]
+            cells = [
+                _starred(metric.number(own[metric.name].mean), name == metric.best(report.means(metric)))
+                if metric.name in own
+                else Text("– ")
+                for metric in metrics
+            ]
+            table.add_row(Text(one_line(name)), *cells)
+        yield table
 
 
 def summary(report: Report) -> str:

@@ -105,6 +105,14 @@ def test_the_terminal_table_marks_the_better_value(tmp_path):
     assert "tuned − base" in lines[0] and max(map(len, lines)) <= 80
 
 
+def test_several_candidates_have_a_line_each_with_the_best_marked(tmp_path):
+    lines = printed(tmp_path, make_report(["base", "tuned", "tuned Q4_0", HOSTILE], [20, 30, 25, 10])).splitlines()
+    assert max(map(len, lines)) <= 80 and not set("".join(lines)) & {"\x1b", "\u202e"}
+    rows = [line.split() for line in lines if line.startswith(("base ", "tuned "))]
+    assert [row[-2:] for row in rows[:3]] == [["1.40", "50"], ["1.10*", "75*"], ["1.25", "62"]]
+    assert rows[-3][-1] == "145" and rows[-2][-1] == rows[-1][-1] == "–"
+
+
 @pytest.mark.parametrize("width", [20, 80])
 def test_a_hostile_name_breaks_neither_terminal_nor_page(tmp_path, width):
     report = make_report([HOSTILE, "tuned"])
