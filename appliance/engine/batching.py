@@ -165,7 +165,7 @@ class Batching:
     def _fill(self, answers: list[Answer]) -> list[_Part]:
         """Fill the batch: a token of each answer, then the prompts, the first first."""
         parts = []
-        # In ascending order: where each has memory of its own, only sequences that follow one another are computed together.
+        # In ascending order: with a memory each, only sequences that follow one another are computed together.
         for answer in sorted(answers, key=lambda answer: answer.held.number):
             if not answer.prompting:
                 index = self._context.add((answer.next_token,), len(answer.held.tokens), answer.held.number)
