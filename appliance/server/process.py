@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from appliance.server.app import Serving, create_app
+from appliance.server.app import create_app
 from appliance.server.guard import is_loopback
+from appliance.server.serving import Serving
 from appliance.settings import ApplianceSettings
 from bundle.errors import ServerError
 from bundle.manifest import load_manifest
