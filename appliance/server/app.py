@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from appliance.server import chat, completions, failures, state
+from appliance.server import chat, completions, failures, ollama, responses, state, tokens
 from appliance.server.guard import Guard
 from appliance.server.serving import Serving
 
@@ -18,6 +18,6 @@ def create_app(serving: Serving) -> FastAPI:
     app = FastAPI(title="Boffin", docs_url=None, redoc_url=None)
     app.add_middleware(Guard)
     failures.install(app)
-    for routes in (state, chat, completions):
+    for routes in (state, tokens, chat, completions, responses, ollama):
         app.include_router(routes.router(serving))
     return app

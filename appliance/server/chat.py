@@ -34,10 +34,13 @@ def router(serving: Serving) -> APIRouter:
     async def chat(body: ChatRequest, client: Request) -> Response:
         messages = [message.plain() for message in body.messages]
         answering = await serving.answer(
-            body,
             client,
             lambda expert: [expert.chat_prompt(messages)],
+            model=body.model,
+            cache=body.cache,
             choices=body.n,
+            **body.sampling(),
+            deadline=body.deadline,
             max_tokens=body.longest,
             json_schema=body.response_format.schema_of() if body.response_format else None,
             logprobs=(body.top_logprobs or 0) if body.logprobs else None,

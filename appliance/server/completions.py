@@ -35,10 +35,13 @@ def router(serving: Serving) -> APIRouter:
             return [expert.text_prompt(prompt) if isinstance(prompt, str) else tuple(prompt) for prompt in body.prompts]
 
         answering = await serving.answer(
-            body,
             client,
             tokens,
+            model=body.model,
+            cache=body.cache,
             choices=body.n,
+            **body.sampling(),
+            deadline=body.deadline,
             max_tokens=body.max_tokens,
             logprobs=body.logprobs,
             score_prompt=body.echo and body.logprobs is not None,

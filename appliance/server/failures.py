@@ -1,4 +1,4 @@
-"""Errors in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`.
+"""Errors in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`; in Ollama's under `/api`: `{"error"}`.
 
 Knows which of our errors has which status code; nothing about routes.
 """
@@ -79,13 +79,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _broken)
 
 
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first: Mapping[str, Any] = error.errors()[0]
     where = ".".join(str(part) for part in takewhile(_names_a_field, first["loc"][1:]))
     said = str(first["msg"]).removeprefix("Value error, ")
     message = f"{where}: {said}" if where else said
-    return _reply(ApiError(400, message, "invalid_request", param=where or None))
+    return reply(request.url.path, ApiError(400, message, "invalid_request", param=where or None))
 
 
 def _names_a_field(part: object) -> bool:
@@ -93,19 +93,23 @@ def _names_a_field(part: object) -> bool:
     return isinstance(part, int) or (str(part).isidentifier() and part not in ("str", "int"))
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, EngineError | TemplateError):
         error = as_api_error(error)
     assert isinstance(error, HTTPException)
-    return _reply(error)
+    return reply(request.url.path, error)
 
 
-async def _broken(_request: Request, _error: Exception) -> JSONResponse:
-    return _reply(ApiError(500, "the server failed on this request; its log says why", "internal_error"))
+async def _broken(request: Request, _error: Exception) -> JSONResponse:
+    error = ApiError(500, "the server failed on this request; its log says why", "internal_error")
+    return reply(request.url.path, error)
 
 
-def _reply(error: HTTPException) -> JSONResponse:
+def reply(path: str, error: HTTPException) -> JSONResponse:
+    """The reply to a request that is refused."""
     code = error.code if isinstance(error, ApiError) else None
     param = error.param if isinstance(error, ApiError) else None
     body = error_body(str(error.detail), error.status_code, code, param)
+    if path.startswith("/api/"):
+        body = {"error": str(error.detail)}
     return JSONResponse(body, error.status_code, headers=error.headers)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from appliance.server.schema import (
     CHOICES,
+    Asking,
     Length,
     Messages,
+    Refused,
     ResponseFormat,
-    SamplingFields,
     StreamOptions,
     Text,
     Token,
 )
 
 
-class _Choices(SamplingFields):
+class _Choices(Asking):
     n: int = Field(default=1, ge=1, le=CHOICES)
     """How many answers to a prompt; with a seed, each has the next one."""
     stream_options: StreamOptions | None = None
@@ -32,7 +33,7 @@ class _Choices(SamplingFields):
 class ChatRequest(_Choices):
     """Body of `/v1/chat/completions`."""
 
-    refused: ClassVar[dict[str, tuple[Any, ...]]] = {
+    refused: ClassVar[Refused] = {
         "tools": ([],),
         "functions": ([],),
         "modalities": (["text"],),
@@ -64,7 +65,7 @@ class ChatRequest(_Choices):
 class CompletionRequest(_Choices):
     """Body of `/v1/completions`."""
 
-    refused: ClassVar[dict[str, tuple[Any, ...]]] = {"best_of": (1,), "suffix": ("",)}
+    refused: ClassVar[Refused] = {"best_of": (1,), "suffix": ("",)}
 
     prompt: (
         Text

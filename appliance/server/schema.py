@@ -34,13 +34,16 @@ Length = Annotated[int, Field(ge=1, le=2**31)]
 Bias = Annotated[float, Field(ge=-1e6, le=1e6)]
 
 
+Refused = dict[str, tuple[Any, ...]]
+"""Fields that can't be obeyed, and the values of theirs that ask for nothing."""
+
+
 class Refusing(BaseModel):
     """A body that refuses by name what it can't obey."""
 
     model_config = ConfigDict(use_attribute_docstrings=True, allow_inf_nan=False)
 
-    refused: ClassVar[dict[str, tuple[Any, ...]]] = {}
-    """Fields that can't be obeyed, and the values of theirs that ask for nothing."""
+    refused: ClassVar[Refused] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -104,12 +107,9 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
-class SamplingFields(Refusing):
+class Sampling(Refusing):
     """How the answer is to be made; the server's settings stand in for what is left out."""
 
-    model: ModelName | None = None
-    """The expert's name, or `expert:adapter`; left out, the one that is served."""
-    stream: bool = False
     temperature: float | None = Field(default=None, ge=0, le=10)
     """0 is greedy."""
     top_p: float | None = Field(default=None, gt=0, le=1)
@@ -132,10 +132,6 @@ class SamplingFields(Refusing):
     """Equal seeds and settings give equal answers."""
     stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = None
     """Texts that end the answer; they are not part of it."""
-    deadline: float | None = Field(default=None, gt=0, le=86_400)
-    """Seconds after which the answer ends as it is then, or is refused if it hadn't begun."""
-    cache: bool = True
-    """False: neither read the answer from the cache nor store it there."""
 
     @property
     def stops(self) -> list[str]:
@@ -153,6 +149,18 @@ class SamplingFields(Refusing):
 
 _SAMPLING = (
     *("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "frequency_penalty", "presence_penalty"),
-    *("dry_multiplier", "dry_base", "dry_allowed_length", "grammar", "seed", "deadline"),
+    *("dry_multiplier", "dry_base", "dry_allowed_length", "grammar", "seed"),
 )
 """The fields that mean the same to the engine."""
+
+
+class Asking(Sampling):
+    """What OpenAI's requests have in common."""
+
+    model: ModelName | None = None
+    """The expert's name, or `expert:adapter`; left out, the one that is served."""
+    stream: bool = False
+    deadline: float | None = Field(default=None, gt=0, le=86_400)
+    """Seconds after which the answer ends as it is then, or is refused if it hadn't begun."""
+    cache: bool = True
+    """False: neither read the answer from the cache nor store it there."""

@@ -14,7 +14,7 @@ from appliance.engine.request import GenerationRequest
 from appliance.server.answering import Answering
 from appliance.server.courier import Courier
 from appliance.server.failures import ApiError
-from appliance.server.schema import SamplingFields
+from appliance.server.metrics import HttpCounts
 from appliance.settings import ApplianceSettings
 from bundle.manifest import Manifest, ModelFile
 
@@ -32,6 +32,7 @@ class Serving:
     expert: Expert | None = None
     since: int = field(default_factory=lambda: int(time.time()))
     """Unix time of the start."""
+    http: HttpCounts = field(default_factory=HttpCounts)
     _courier: Courier | None = None
 
     @property
@@ -64,39 +65,43 @@ class Serving:
 
     async def answer(
         self,
-        body: SamplingFields,
         client: Request,
         prompts: Callable[[Expert], Sequence[tuple[int, ...]]],
         *,
+        model: str | None,
+        cache: bool = True,
         choices: int = 1,
-        **more: Any,
+        **asked: Any,
     ) -> Answering:
-        """Begin the answers to the prompts of a body, `choices` to each, one prompt after the other.
+        """Begin the answers to some prompts, `choices` to each, one prompt after the other.
 
-        `prompts` and what else there is to know about the request are the route's; `more` are the engine's names.
+        `prompts` makes them, `cache` says whether the caches may have a part in it, and `asked` is all else, by the
+        names that `Expert.request` has for it.
 
         Raises:
             ApiError: no such model is served, or it is still loading.
             BoffinError: the prompts can't be made or answered.
         """
-        adapter, expert = self.adapter(body.model), self.ready()
+        adapter, expert = self.adapter(model), self.ready()
         if self._courier is None:
             self._courier = Courier(asyncio.get_running_loop())
             expert.engine.after_step = self._courier.deliver
 
         def make() -> list[GenerationRequest]:
-            asked = {**body.sampling(), **more, "adapter": adapter, "client": caller(client)}
-            return [
-                replace(one, sampling=replace(one.sampling, seed=one.sampling.seed + choice))
-                if one.sampling.seed is not None
-                else one
-                for prompt in prompts(expert)
-                for one in [expert.request(prompt, **asked)]
-                for choice in range(choices)
-            ]
+            tokens = prompts(expert)
+            requests = (expert.request(one, adapter=adapter, client=caller(client), **asked) for one in tokens)
+            return [_with_seed(request, choice) for request in requests for choice in range(choices)]
 
-        cache = body.cache and "no-store" not in client.headers.get("cache-control", "").lower()
+        cache = cache and "no-store" not in client.headers.get("cache-control", "").lower()
         return await Answering.begin(expert, self._courier, client, make, cache=cache)
+
+
+def _with_seed(request: GenerationRequest, choice: int) -> GenerationRequest:
+    """The request of one of several answers to a prompt: a seed that is given is the first one's."""
+    seed = request.sampling.seed
+    if seed is None or not choice:
+        return request
+    return replace(request, sampling=replace(request.sampling, seed=seed + choice))
 
 
 def caller(client: Request) -> str:

@@ -1,15 +1,17 @@
-"""What the server says of itself: `/health`, `/v1/models`, `/props`.
+"""What the server says of itself: `/health`, `/v1/models`, `/props`, `/metrics`.
 
 None of them waits for the engine. Knows nothing about answers.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
+from appliance.server.metrics import CONTENT_TYPE, exposition
 from appliance.server.serving import Serving
 
 
@@ -37,6 +39,15 @@ def router(serving: Serving) -> APIRouter:
     @routes.get("/props")
     async def props() -> dict[str, Any]:
         return _props(serving)
+
+    @routes.get("/metrics")
+    async def metrics() -> Response:
+        expert = serving.ready()
+        named = {"answers": expert.answers, "prefixes": expert.prefixes}
+        # They look at their databases, which another process may be writing.
+        caches = {name: await asyncio.to_thread(cache.stats) for name, cache in named.items() if cache is not None}
+        page = exposition(expert.engine.stats(), serving.http, caches)
+        return Response(page, headers={"Content-Type": CONTENT_TYPE})
 
     return routes
 
