@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from appliance.client import Client, Health
-from appliance.settings import ApplianceSettings
+from appliance.settings import Access, ApplianceSettings, Logs
 from bundle.errors import ServerError
 from bundle.manifest import load_manifest
 
@@ -30,7 +30,7 @@ class LocalServer:
     """A server of one bundle on a free port of this machine; a context manager."""
 
     def __init__(self, bundle: Path, settings: ApplianceSettings, cache_dir: Path) -> None:
-        """`settings.host` and `settings.port` are left aside: any free loopback port is taken."""
+        """`settings.host`, `port`, `access` and `log` are left aside: any free loopback port is taken."""
         self._bundle = bundle
         self._settings = settings
         self._cache_dir = cache_dir
@@ -56,7 +56,8 @@ class LocalServer:
         Raises:
             ServerError: it doesn't start; the text carries its own last line.
         """
-        settings = self._settings.model_copy(update={"host": "127.0.0.1", "port": 0})
+        own = {"host": "127.0.0.1", "port": 0, "access": Access(), "log": Logs(requests=False)}
+        settings = self._settings.model_copy(update=own)
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  `stop` closes it
         process = self._process = subprocess.Popen(
             [

@@ -9,13 +9,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
 from appliance.engine.answers import AnswerCache, StoredAnswer
 from appliance.engine.request import Event, Failed, Finished, GenerationRequest, Piece
 from appliance.server.courier import Courier, Mailbox
+from appliance.server.journal import record_of
 
 if TYPE_CHECKING:  # they import llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
@@ -28,7 +29,8 @@ Batch = list[tuple[int, Event]]
 class Answering:
     """Accepted requests; their events are to be read to the end, or they are to be closed."""
 
-    def __init__(self, expert: Expert, courier: Courier, *, cache: bool) -> None:
+    def __init__(self, expert: Expert, courier: Courier, told: dict[str, Any], *, cache: bool) -> None:
+        self._told = told
         self._expert = expert
         self._courier = courier
         self._answers: AnswerCache | None = expert.answers if cache else None
@@ -58,7 +60,7 @@ class Answering:
             EngineError: the engine refuses one.
             BoffinError: whatever `make` raises.
         """
-        answering = cls(expert, courier, cache=cache)
+        answering = cls(expert, courier, record_of(client.scope), cache=cache)
         try:
             await asyncio.to_thread(answering._begin, make)
         except BaseException:
@@ -91,6 +93,7 @@ class Answering:
                         raise event.error
                     if isinstance(event, Finished):
                         running -= 1
+                        self._record(event)
                         await self._keep(number, event)
                     elif isinstance(event, Piece) and self._answers is not None:
                         self._texts.setdefault(number, []).append(event.text)
@@ -135,6 +138,12 @@ class Answering:
                 continue
             listener = partial(self._courier.put, self._mailbox, number)
             self._tickets.append(self._expert.engine.submit(request, listener))
+
+    def _record(self, end: Finished) -> None:
+        """Note for the log what an answer took."""
+        for name in ("prompt_tokens", "completion_tokens"):
+            self._told[name] = self._told.get(name, 0) + getattr(end, name)
+        self._told["cached"] = self.cached
 
     async def _keep(self, number: int, finished: Finished) -> None:
         if self._answers is not None and number not in self._stored:

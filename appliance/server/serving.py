@@ -14,6 +14,7 @@ from appliance.engine.request import GenerationRequest
 from appliance.server.answering import Answering
 from appliance.server.courier import Courier
 from appliance.server.failures import ApiError
+from appliance.server.journal import record_of
 from appliance.server.metrics import HttpCounts
 from appliance.settings import ApplianceSettings
 from bundle.manifest import Manifest, ModelFile
@@ -87,8 +88,13 @@ class Serving:
             self._courier = Courier(asyncio.get_running_loop())
             expert.engine.after_step = self._courier.deliver
 
+        record = record_of(client.scope)
+        record["model"] = model or self.manifest.name
+
         def make() -> list[GenerationRequest]:
             tokens = prompts(expert)
+            if self.settings.log.prompts:
+                record["prompts"] = [expert.text(one) for one in tokens]
             requests = (expert.request(one, adapter=adapter, client=caller(client), **asked) for one in tokens)
             return [_with_seed(request, choice) for request in requests for choice in range(choices)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from appliance.server.metrics import CONTENT_TYPE, exposition
@@ -23,9 +23,12 @@ def router(serving: Serving) -> APIRouter:
         return {"id": name, "object": "model", "created": serving.since, "owned_by": "boffin"}
 
     @routes.get("/health")
-    async def health() -> JSONResponse:
+    async def health(client: Request) -> JSONResponse:
         state = _health(serving)
-        return JSONResponse(state, 200 if state["status"] == "ok" else 503)
+        code = 200 if state["status"] == "ok" else 503
+        if serving.settings.access.keys and not hasattr(client.state, "key"):
+            state = {"status": state["status"]}
+        return JSONResponse(state, code)
 
     @routes.get("/v1/models")
     async def models() -> dict[str, Any]:
