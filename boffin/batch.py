@@ -134,15 +134,12 @@ class _Batch:
         async with AsyncClient(self._endpoint) as client:
             slots = (await client.health()).slots or 4
         waiting = iter(questions)
-        async with (
-            httpx.AsyncClient(
-                base_url=self._endpoint, timeout=TIMEOUT, headers=authorization(), trust_env=False
-            ) as http,
-            asyncio.TaskGroup() as group,
-        ):
-            # One more than there are slots, so that the next prompt waits beside the computing.
-            for _ in range(min(at_once or slots + 1, len(questions))):
-                group.create_task(self._work(http, waiting))
+        # One more than there are slots, so that a prompt is there when an answer ends.
+        workers = min(at_once or slots + 1, len(questions))
+        async with httpx.AsyncClient(
+            base_url=self._endpoint, timeout=TIMEOUT, headers=authorization(), trust_env=False
+        ) as http:
+            await asyncio.gather(*(self._work(http, waiting) for _ in range(workers)))
         self._show(last=True)
         return self._failed
 

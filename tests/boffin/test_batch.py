@@ -124,6 +124,17 @@ def test_refusals_are_noted_and_asked_again(standin: _Server, tmp_path: Path) ->
     assert [body["messages"][0]["content"] for body in standin.asked].count("a") == 1
 
 
+def test_a_server_that_breaks_off_is_one_line(
+    standin: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text('"a"\n')
+    monkeypatch.setattr(_Handler, "do_POST", lambda handler: handler.connection.shutdown(2))
+    result = _run(standin, questions, tmp_path / "answers.jsonl")
+    assert isinstance(result.exception, ServerError)
+    assert "run it again" in str(result.exception)
+
+
 @pytest.mark.parametrize("line", ["{", "[]", "{}", '{"question": "a", "prompt": "b"}', "5"])
 def test_what_is_no_question_is_named_by_its_line(tmp_path: Path, line: str) -> None:
     path = tmp_path / "questions.jsonl"
