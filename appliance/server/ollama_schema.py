@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from appliance.server.schema import MESSAGES, ModelName, Refused, Refusing, Sampling, Text
+from appliance.server.schema import MESSAGES, ModelName, Refused, Refusing, Sampling, Text, writable
 
 
 class Options(Sampling):
@@ -27,7 +27,7 @@ class _Request(Refusing):
     model: ModelName
     stream: bool = True
     options: Options | None = None
-    format: Literal["", "json"] | dict[str, Any] | None = None
+    format: Literal["", "json"] | Annotated[dict[str, Any], AfterValidator(writable)] | None = None
     """`json`, or a JSON schema that the answer is to fit."""
 
     def asked(self) -> dict[str, Any]:

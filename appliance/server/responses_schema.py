@@ -43,7 +43,7 @@ class ResponsesRequest(Asking):
     """The system message."""
     max_output_tokens: Length | None = None
     text: TextSettings | None = None
-    metadata: Annotated[dict[str, Any], Field(max_length=16)] | None = None
+    metadata: Annotated[dict[Text, Text], Field(max_length=16)] | None = None
     """Given back as it came."""
 
     def messages(self) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ unknown are ignored, because clients send many. Knows nothing about single route
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -25,7 +26,17 @@ def _encodable(text: str) -> str:
     return text
 
 
+def writable(value: Any) -> Any:
+    """Refuse what can be read as JSON but not written: numbers that are none, half characters, endless nesting."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise ValueError("not plain JSON, or nested too deeply") from None
+    return value
+
+
 Text = Annotated[str, AfterValidator(_encodable)]
+PlainJson = Annotated[Any, AfterValidator(writable)]
 Stop = Annotated[Text, StringConstraints(min_length=1, max_length=256)]
 Token = Annotated[int, Field(ge=0, lt=2**31)]
 ModelName = Annotated[str, Field(max_length=256)]
@@ -80,10 +91,10 @@ Messages = Annotated[list[ChatMessage], Field(min_length=1, max_length=MESSAGES)
 class NamedSchema(BaseModel):
     """A JSON schema as OpenAI's clients send it."""
 
-    name: str = ""
+    name: Text = ""
     strict: bool | None = None
     """The answer fits the schema either way."""
-    schema_: Any = Field(default=True, alias="schema")
+    schema_: PlainJson = Field(default=True, alias="schema")
 
 
 class ResponseFormat(BaseModel):
@@ -160,7 +171,7 @@ class Asking(Sampling):
     model: ModelName | None = None
     """The expert's name, or `expert:adapter`; left out, the one that is served."""
     stream: bool = False
-    deadline: float | None = Field(default=None, gt=0, le=86_400)
+    deadline: float | None = Field(default=None, ge=0.1, le=86_400)
     """Seconds after which the answer ends as it is then, or is refused if it hadn't begun."""
     cache: bool = True
     """False: neither read the answer from the cache nor store it there."""

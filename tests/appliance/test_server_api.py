@@ -217,6 +217,16 @@ def test_what_cannot_be_answered_is_refused_clearly(
     assert said in str(error["message"])
 
 
+def test_what_cannot_be_written_again_is_refused(http: httpx.Client) -> None:
+    schema = b'{"input": "x", "text": {"format": {"type": "json_schema", "name": "n", "schema": {"const": %b}}}}'
+    for value in (b"NaN", b'"\\ud800"'):
+        response = http.post("/v1/responses", content=schema % value, headers={"Content-Type": "application/json"})
+        assert response.status_code == 400, response.text
+    body = b'{"input": "x", "metadata": {"a": "\\ud800"}}'
+    response = http.post("/v1/responses", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b"null", b"\xff", b'{"messages": ' + b"[" * 100_000, b'{"seed": NaN}'])
 def test_bodies_that_are_no_requests_are_refused(http: httpx.Client, body: bytes) -> None:
     response = http.post("/v1/chat/completions", content=body, headers={"Content-Type": "application/json"})

@@ -151,6 +151,7 @@ def test_prometheus_gets_its_numbers(http: httpx.Client) -> None:
             assert name not in values
             values[name] = float(value)
     assert values['boffin_requests_total{outcome="finished"}'] >= 1
+    assert values['boffin_http_requests_total{route="/v1/chat/completions",code="200"}'] >= 1
     assert values["boffin_slots"] == 4
     assert values["boffin_generated_tokens_total"] >= 3
     buckets = [value for name, value in values.items() if name.startswith("boffin_time_to_first_token_seconds_bucket")]
