@@ -84,20 +84,22 @@ def serve_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) 
 
 def ask_once(question: str, folder: Path, assignments: Sequence[str], bundle: Path | None, url: str) -> None:
     """Stream one answer to standard output; what comes on standard input is added to the question."""
-    from appliance.client import Client, Delta
     from appliance.sanitise import Sanitiser
 
     piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read(MAX_INPUT).strip()
     content = "\n\n".join(part for part in (question.strip(), piped) if part)
     if not content:
         raise SettingsError('nothing was asked; write boffin ask "How do I …?", or pipe a question in')
-    with open_endpoint(folder, assignments, bundle, url) as endpoint, Client(endpoint) as client:
+    with open_endpoint(folder, assignments, bundle, url) as endpoint:
+        from appliance.client import Client, Delta  # here, where a server of its own has begun to start
+
         fit = Sanitiser()
         text = ""
-        for event in client.chat([{"role": "user", "content": content}], model=client.models()[0]):
-            if isinstance(event, Delta):
-                text = fit.feed(event.text)
-                typer.echo(text, nl=False)
+        with Client(endpoint) as client:
+            for event in client.chat([{"role": "user", "content": content}], model=client.models()[0]):
+                if isinstance(event, Delta):
+                    text = fit.feed(event.text)
+                    typer.echo(text, nl=False)
         if not text.endswith("\n"):
             typer.echo()
 
