@@ -1,6 +1,9 @@
 """The endpoint: the engine over HTTP, in the shapes that OpenAI's, Ollama's and llama.cpp's clients know.
 
-    process.py           the server's life: address, loading, signals, stop
+    process.py           the server's life: address, loading, stop
+    signals.py           what the operating system tells it
+    listening.py         uvicorn around the application
+    logs.py              what it writes to standard error
     connection.py        a connection that waits for its client only so long
     app.py               the routes, and what stands before them
     journal.py           a line for each request, ids, counts

@@ -1,25 +1,24 @@
 """One line for each request, its id, and the counts of what came: what an operator sees of the server.
 
-What is logged is an object of JSON a line on standard error. Prompts are only in it where the settings ask for them.
-Knows nothing about what requests mean; routes add to `record_of`.
+Prompts are only in it where the settings ask for them. Routes add to `record_of`; this knows nothing of what requests
+mean.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import time
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from appliance.server.logs import REQUESTS
 from appliance.server.metrics import HttpCounts
 
-log = logging.getLogger(__name__)
+log = logging.getLogger(REQUESTS)
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Ids that clients may give; others are replaced."""
@@ -73,28 +72,3 @@ class Journal:
                 **state.get("record", {}),
             }
             log.info("request", extra={"told": told})
-
-
-class JsonLines(logging.Formatter):
-    """Formats log records as JSON."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """A record as one line."""
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "message": record.getMessage(),
-            **getattr(record, "told", {}),
-        }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
-
-
-def write_logs(*, requests: bool) -> None:
-    """Let this process log to standard error, with a line for each request or without."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("appliance").setLevel(logging.INFO)
-    log.setLevel(logging.INFO if requests else logging.WARNING)

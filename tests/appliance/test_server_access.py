@@ -192,6 +192,7 @@ def test_a_server_for_others_speaks_https_and_reads_its_keys_again(bundle: Path,
         assert address.startswith("https://0.0.0.0:")
         url = address.replace("0.0.0.0", "127.0.0.1")
         with httpx.Client(base_url=url, verify=context, trust_env=False) as client:
+            assert client.get("/v1/models").status_code == 401  # it has read its keys
             second = add_key(keys, "second")
             asked = {"Authorization": f"Bearer {second}"}
             assert client.get("/v1/models", headers=asked).status_code == 401
