@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import openai
 import pytest
+from gguf import GGUFWriter
+
+from appliance.launch import LocalServer
+from appliance.settings import ApplianceSettings
 
 ASKED = [{"role": "user", "content": "Name a fruit."}]
 CHAT = {"messages": ASKED, "max_tokens": 6, "temperature": 1.0, "cache": False}
@@ -130,6 +136,34 @@ def test_an_answer_ends_at_its_deadline(http: httpx.Client) -> None:
     reply = _post(http, "/v1/chat/completions", **body)
     assert reply["choices"][0]["finish_reason"] in ("length", "stop")
     assert reply["usage"]["completion_tokens"] < 400
+
+
+def test_an_adapter_answers_under_its_name(bundle: Path, settings: ApplianceSettings, tmp_path: Path) -> None:
+    path = tmp_path / "loud.gguf"
+    writer = GGUFWriter(path, "llama")
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", 64.0)
+    draw = np.random.default_rng(5)
+    for part, shape in (("a", (4, 576)), ("b", (576, 4))):
+        writer.add_tensor(f"blk.0.attn_q.weight.lora_{part}", draw.normal(0, 1, shape).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    body = CHAT | {"temperature": 0, "max_tokens": 12}
+    with (
+        LocalServer(bundle, settings.model_copy(update={"adapters": {"loud": path}}), tmp_path / "cache") as server,
+        httpx.Client(base_url=server.url, timeout=120, trust_env=False) as http,
+    ):
+        assert [model["id"] for model in http.get("/v1/models").json()["data"]] == ["pocket", "pocket:loud"]
+        replies = {name: _post(http, "/v1/chat/completions", **body, model=name) for name in ("pocket", "pocket:loud")}
+        assert {name: reply["model"] for name, reply in replies.items()} == {name: name for name in replies}
+        texts = [reply["choices"][0]["message"]["content"] for reply in replies.values()]
+        assert texts[0] != texts[1]
+        assert http.post("/v1/chat/completions", json=body | {"model": "pocket:other"}).status_code == 404
+        ollama = http.post("/api/chat", json={"model": "pocket:loud", "messages": ASKED, "stream": False})
+        assert ollama.json()["model"] == "pocket:loud"
 
 
 def test_models_are_told_one_by_one(http: httpx.Client) -> None:
