@@ -5,6 +5,7 @@ Knows HTTP and server-sent events, and nothing about terminals or about the engi
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -206,7 +207,9 @@ class Client:
         """`url` is the server's root, e.g. `http://127.0.0.1:8639`; `timeout` is the longest silence in seconds."""
         self.url = _root(url)
         # No proxies from the environment: the server is this machine.
-        self._http = httpx.Client(base_url=self.url, timeout=_timeout(timeout), trust_env=False)
+        self._http = httpx.Client(
+            base_url=self.url, timeout=_timeout(timeout), headers=authorization(), trust_env=False
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -267,7 +270,9 @@ class AsyncClient:
     def __init__(self, url: str, *, timeout: float = READ_TIMEOUT) -> None:
         """`url` is the server's root, e.g. `http://127.0.0.1:8639`; `timeout` is the longest silence in seconds."""
         self.url = _root(url)
-        self._http = httpx.AsyncClient(base_url=self.url, timeout=_timeout(timeout), trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=self.url, timeout=_timeout(timeout), headers=authorization(), trust_env=False
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -334,6 +339,12 @@ def _root(url: str) -> str:
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise ServerError(f"{url!r} is not the address of a server; write it like http://127.0.0.1:8639")
     return url.rstrip("/")
+
+
+def authorization() -> dict[str, str]:
+    """The API key of this user, where there is one."""
+    key = os.environ.get("BOFFIN_API_KEY", "")
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _timeout(read: float) -> httpx.Timeout:

@@ -6,31 +6,36 @@ line and its health; nothing about the engine.
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Self
 
-from appliance.client import Client, Health
-from appliance.settings import ApplianceSettings
+from appliance.settings import Access, ApplianceSettings, Logs
 from bundle.errors import ServerError
 from bundle.manifest import load_manifest
+
+if TYPE_CHECKING:  # it takes a while to import, in which a server can start
+    from appliance.client import Health
 
 START_TIMEOUT = 300.0
 """Seconds that a server gets to load its model: a large one is read and digested first."""
 STOP_TIMEOUT = 20.0
 """Seconds that a server gets to stop before it is killed."""
-_POLL = 0.05
+_POLL = 0.02
+_TRY = 2.0
+"""Seconds in which a server that runs already takes a connection."""
 
 
 class LocalServer:
     """A server of one bundle on a free port of this machine; a context manager."""
 
     def __init__(self, bundle: Path, settings: ApplianceSettings, cache_dir: Path) -> None:
-        """`settings.host` and `settings.port` are left aside: any free loopback port is taken."""
+        """`settings.host`, `port`, `access` and `log` are left aside: any free loopback port is taken."""
         self._bundle = bundle
         self._settings = settings
         self._cache_dir = cache_dir
@@ -56,7 +61,8 @@ class LocalServer:
         Raises:
             ServerError: it doesn't start; the text carries its own last line.
         """
-        settings = self._settings.model_copy(update={"host": "127.0.0.1", "port": 0})
+        own = {"host": "127.0.0.1", "port": 0, "access": Access(), "log": Logs(requests=False)}
+        settings = self._settings.model_copy(update=own)
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  `stop` closes it
         process = self._process = subprocess.Popen(
             [
@@ -74,6 +80,8 @@ class LocalServer:
             stderr=self._errors,
             text=True,
         )
+        from appliance.client import Client
+
         self.url = self._read_address(process)
         deadline = time.monotonic() + START_TIMEOUT
         with Client(self.url) as client:
@@ -150,6 +158,12 @@ def running_server(bundle: Path, settings: ApplianceSettings) -> str | None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     if not settings.port:
         return None
+    try:
+        socket.create_connection((settings.host, settings.port), timeout=_TRY).close()
+    except OSError:
+        return None
+    from appliance.client import Client
+
     try:
         with Client(f"http://{host}:{settings.port}") as client:
             health = client.health()

@@ -43,11 +43,52 @@ class PrefixCache(SettingsPart):
     of 135 million parameters and 130 MB for one of 8 billion."""
 
 
+class Access(SettingsPart):
+    """Who may ask."""
+
+    keys: Path | None = None
+    """File of API keys, which `boffin keys` writes; where one is named, every request but `/health` needs
+    one of its keys."""
+    open: bool = False
+    """Whether other machines may ask without a key; else an address that they can reach is not listened on."""
+    hosts: tuple[str, ...] = ()
+    """Names by which this server is reached, beside those that only mean this machine. A request under another name is
+    refused, since a web page can make a browser send one."""
+    origins: tuple[str, ...] = ()
+    """Origins of web pages that may ask and read the answer (CORS), e.g. `https://docs.example.org`."""
+    tls_certificate: Path | None = None
+    """Certificate chain in PEM; with it the server speaks HTTPS."""
+    tls_key: Path | None = None
+    """Its private key in PEM, unless it is in the same file."""
+
+
+class Limits(SettingsPart):
+    """What clients may take."""
+
+    body_bytes: int = Field(default=4_000_000, ge=1_000)
+    """Largest body of a request."""
+    connections: int = Field(default=512, ge=1)
+    """Most connections at once; beyond that requests are refused."""
+    patience: float = Field(default=30.0, gt=0)
+    """Seconds that a client gets to send its request whole, and to take what waits for it."""
+    grace: float = Field(default=10.0, ge=0)
+    """Seconds that running answers get to finish when the server is told to stop."""
+
+
+class Logs(SettingsPart):
+    """What is written to standard error, a JSON object a line."""
+
+    requests: bool = True
+    """Whether each request is."""
+    prompts: bool = False
+    """Whether with it the prompts are, as the model gets them."""
+
+
 class ApplianceSettings(SettingsPart):
     """How the expert is served."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. Only loopback addresses are taken."""
+    """Address to listen on. One that other machines can reach needs `access.keys` or `access.open`."""
     port: int = Field(default=8639, ge=0, le=65535)
     """TCP port to listen on; 0 takes any free one."""
     quantisation: str = ""
@@ -74,6 +115,12 @@ class ApplianceSettings(SettingsPart):
     """Layers to offload to a CUDA or Metal device; -1 offloads all, 0 none."""
     adapters: dict[str, Path] = Field(default={})
     """LoRA adapters for the served file, as GGUF files, by the names that requests have for them."""
+    access: Access = Access()
+    """Who may ask."""
+    limits: Limits = Limits()
+    """What clients may take."""
+    log: Logs = Logs()
+    """What is written to standard error."""
     sampling: Sampling = Sampling()
     """How answers are sampled where a request doesn't say."""
     cache: AnswerCache = AnswerCache()

@@ -16,7 +16,7 @@ import typer
 
 from appliance.settings import ApplianceSettings
 from boffin.project import open_project
-from boffin.settings import load_appliance_settings
+from boffin.settings import FILE, load_appliance_settings, load_settings
 from boffin.stages import BUNDLE
 from bundle.errors import SettingsError
 from bundle.manifest import load_manifest
@@ -44,13 +44,33 @@ def find_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) -
         SettingsError: the project's settings can't be used.
     """
     if bundle is not None:
-        served = Served(bundle.resolve(), load_appliance_settings(assignments), CACHE.expanduser())
+        served = Served(bundle.resolve(), _beside(Path(), load_appliance_settings(assignments)), CACHE.expanduser())
     else:
         project = open_project(folder, assignments)
         workspace = project.workspace
-        served = Served(workspace.path(BUNDLE), project.settings.appliance, workspace.path("cache"))
+        settings = _beside(project.folder, project.settings.appliance)
+        served = Served(workspace.path(BUNDLE), settings, workspace.path("cache"))
     load_manifest(served.bundle)
     return served
+
+
+def serving_settings(folder: Path, assignments: Sequence[str]) -> ApplianceSettings:
+    """The project's settings of the appliance, or the defaults where there is no project.
+
+    Raises:
+        SettingsError: they can't be used.
+    """
+    if (folder / FILE).exists():
+        return _beside(folder, load_settings(folder, assignments).appliance)
+    return _beside(Path(), load_appliance_settings(assignments))
+
+
+def _beside(folder: Path, settings: ApplianceSettings) -> ApplianceSettings:
+    """The settings with the paths of files taken from a folder on."""
+    names = ("keys", "tls_certificate", "tls_key")
+    found = {name: folder / path.expanduser() for name in names if (path := getattr(settings.access, name))}
+    adapters = {name: folder / path.expanduser() for name, path in settings.adapters.items()}
+    return settings.model_copy(update={"access": settings.access.model_copy(update=found), "adapters": adapters})
 
 
 def serve_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) -> None:
@@ -64,20 +84,22 @@ def serve_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) 
 
 def ask_once(question: str, folder: Path, assignments: Sequence[str], bundle: Path | None, url: str) -> None:
     """Stream one answer to standard output; what comes on standard input is added to the question."""
-    from appliance.client import Client, Delta
     from appliance.sanitise import Sanitiser
 
     piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read(MAX_INPUT).strip()
     content = "\n\n".join(part for part in (question.strip(), piped) if part)
     if not content:
         raise SettingsError('nothing was asked; write boffin ask "How do I …?", or pipe a question in')
-    with _endpoint(folder, assignments, bundle, url) as endpoint, Client(endpoint) as client:
+    with open_endpoint(folder, assignments, bundle, url) as endpoint:
+        from appliance.client import Client, Delta  # here, where a server of its own has begun to start
+
         fit = Sanitiser()
         text = ""
-        for event in client.chat([{"role": "user", "content": content}], model=client.models()[0]):
-            if isinstance(event, Delta):
-                text = fit.feed(event.text)
-                typer.echo(text, nl=False)
+        with Client(endpoint) as client:
+            for event in client.chat([{"role": "user", "content": content}], model=client.models()[0]):
+                if isinstance(event, Delta):
+                    text = fit.feed(event.text)
+                    typer.echo(text, nl=False)
         if not text.endswith("\n"):
             typer.echo()
 
@@ -89,14 +111,14 @@ def open_chat(folder: Path, assignments: Sequence[str], bundle: Path | None, url
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise SettingsError("boffin chat needs a terminal; use `boffin ask` in scripts")
-    with _endpoint(folder, assignments, bundle, url) as endpoint:
+    with open_endpoint(folder, assignments, bundle, url) as endpoint:
         with Client(endpoint) as client:
             model = client.models()[0]
         run(endpoint, model, model)
 
 
 @contextmanager
-def _endpoint(folder: Path, assignments: Sequence[str], bundle: Path | None, url: str) -> Iterator[str]:
+def open_endpoint(folder: Path, assignments: Sequence[str], bundle: Path | None, url: str) -> Iterator[str]:
     """The address of a server: the one that was named, one that runs already, or one that lives as long as this."""
     from appliance.launch import LocalServer, running_server
 

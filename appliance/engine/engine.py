@@ -99,6 +99,8 @@ class Engine:
         self._queue_limit = queue_limit
         self._wake = threading.Condition()
         self._stopping = self._abandoning = self._failed = False
+        self.after_step: Callable[[], None] = _nothing
+        """Called on the engine's thread after each step, when all that the step gave is with the listeners."""
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -209,6 +211,7 @@ class Engine:
                     log.exception("a step of the engine failed")
                     reason = str(error) if isinstance(error, EngineError) else type(error).__name__
                     self._batching.abandon(EngineFailed(f"the engine failed on this request ({reason}); try again"))
+                self.after_step()
         except BaseException:
             log.exception("the engine has failed")
             self._failed = True
@@ -220,6 +223,7 @@ class Engine:
             for ticket in waiting:
                 ticket.emit(Failed(stopped))
             self._batching.abandon(stopped)
+            self.after_step()
             self._batching.close()
 
     def _stopped(self) -> EngineStopped:
@@ -277,3 +281,7 @@ class Engine:
     def _first(self) -> Ticket | None:
         with self._wake:
             return self._line.first()
+
+
+def _nothing() -> None:
+    """What is done after a step unless somebody wants to know of it."""

@@ -128,6 +128,20 @@ class Expert:
         """
         return tuple(self._prompts.chat(messages))
 
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, control tokens' too; what isn't a whole character is a replacement character.
+
+        Raises:
+            InvalidRequest: a token isn't one of the model's.
+        """
+        if not all(0 <= token < self.model.n_vocab for token in tokens):
+            raise InvalidRequest(f"there is a token that isn't one of the model's {self.model.n_vocab}")
+        return b"".join(map(self.piece, tokens)).decode("utf-8", "replace")
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of a token, a control token's too."""
+        return self.model.piece(token, special=True)
+
     def request(
         self,
         tokens: tuple[int, ...],
