@@ -14,6 +14,7 @@ from appliance.engine.errors import DeadlineExceeded
 from appliance.engine.memory import Memory, common
 from appliance.engine.model import Model
 from appliance.engine.request import Failed, Finished
+from appliance.engine.sampler import Sampler
 from appliance.engine.slot import Ticket
 from appliance.engine.waiting import Line
 
@@ -56,7 +57,8 @@ def test_clients_take_turns() -> None:
     line = Line()
 
     def ticket(client: str, number: int) -> Ticket:
-        return Ticket(greedy((number,), client=client), None, lambda event: None, lambda: None)  # type: ignore[arg-type]
+        sampler = Sampler.__new__(Sampler)  # the line never looks at it
+        return Ticket(greedy((number,), client=client), sampler, lambda event: None, lambda: None)
 
     for client, number in [("a", 1), ("a", 2), ("a", 3), ("b", 4), ("b", 5), ("c", 6)]:
         line.add(ticket(client, number))

@@ -130,9 +130,8 @@ def test_the_bound_counts_files_and_the_least_recently_used_goes(tmp_path: Path)
 
 def test_entries_expire(tmp_path: Path) -> None:
     cache = DiskCache(tmp_path, "a cache", 1_000_000)
-    cache.put("short", b"x", seconds=0.01)
+    cache.put("short", b"x", seconds=-1)
     cache.put("long", b"x", seconds=60)
-    time.sleep(0.02)
     assert cache.get("short") is None
     assert cache.get("long") == b"x"
 
