@@ -5,6 +5,7 @@ Counters begin at the start of the server. Knows nothing about how the numbers c
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
@@ -29,6 +30,8 @@ class HttpCounts:
         """Requests by route and status code."""
         self.seconds = 0.0
         """How long all replies took together."""
+        self.began = time.time()
+        """When the server started, in seconds since 1970."""
 
 
 def exposition(engine: EngineStats, http: HttpCounts, caches: dict[str, DiskStats]) -> str:
@@ -37,6 +40,7 @@ def exposition(engine: EngineStats, http: HttpCounts, caches: dict[str, DiskStat
 
 
 def _page(engine: EngineStats, http: HttpCounts, caches: dict[str, DiskStats]) -> Iterator[str]:
+    yield from _one("start_time_seconds", "gauge", "When the server started, in seconds since 1970.", int(http.began))
     yield from _family(
         "http_requests_total",
         "counter",
