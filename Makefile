@@ -4,6 +4,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.boffin-ready
 POCKET := examples/pocket
+# A quarter of the symbols is held out, a tenth of them in the demo: the rest is what the demo goes on with.
+EXPERT := project.workspace=workspace-expert curation.max_records=0 curation.held_out=0.25 trainer.recipe=expert.toml \
+  'trainer.adapter=""' trainer.time_budget=86400 'convert.quantisations=["Q8_0","Q6_K","Q5_K_M","Q4_K_M","Q4_0"]' \
+  convert.held_out_records=128 convert.measured_records=16 convert.free_answers=24 convert.importance_bits=4 \
+  evaluation.all_candidates=true evaluation.questions=150 evaluation.suite_questions=100
 QUESTION := How do I make an array of evenly spaced numbers with numpy?
 EXTRAS := curation,trainer,convert,evaluation,appliance,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -32,8 +37,8 @@ demo: setup ## build a real expert from real documentation and open the chat (a 
 	else echo; echo "> $(QUESTION)"; $(BIN)/boffin ask -C $(POCKET) "$(QUESTION)" </dev/null; fi
 
 expert: setup ## the demo's project at full size: an epoch of all records, for hours on a CPU or minutes on a GPU
-	@$(BIN)/boffin build -C $(POCKET) --set project.workspace=workspace-expert --set curation.max_records=0 \
-	  --set trainer.time_budget=86400 --set evaluation.questions=1000
+	@$(BIN)/boffin build -C $(POCKET) $(addprefix --set ,$(EXPERT))
+	@$(BIN)/python scripts/keep_expert.py $(POCKET)
 
 corpus: setup ## curate a full-size corpus from six libraries, twice, and run all of its code again
 	@$(BIN)/python scripts/python_docs.py examples/corpus/docs/python

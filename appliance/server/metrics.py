@@ -5,7 +5,6 @@ Counters begin at the start of the server. Knows nothing about how the numbers c
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
@@ -30,17 +29,15 @@ class HttpCounts:
         """Requests by route and status code."""
         self.seconds = 0.0
         """How long all replies took together."""
-        self.began = time.time()
-        """When the server started, in seconds since 1970."""
 
 
-def exposition(engine: EngineStats, http: HttpCounts, caches: dict[str, DiskStats]) -> str:
-    """The whole page; `caches` are the disk caches by name."""
-    return "".join(_page(engine, http, caches))
+def exposition(engine: EngineStats, http: HttpCounts, caches: dict[str, DiskStats], since: int) -> str:
+    """The whole page; `caches` are the disk caches by name, `since` is when the server started (Unix time)."""
+    return "".join(_page(engine, http, caches, since))
 
 
-def _page(engine: EngineStats, http: HttpCounts, caches: dict[str, DiskStats]) -> Iterator[str]:
-    yield from _one("start_time_seconds", "gauge", "When the server started, in seconds since 1970.", int(http.began))
+def _page(engine: EngineStats, http: HttpCounts, caches: dict[str, DiskStats], since: int) -> Iterator[str]:
+    yield from _one("start_time_seconds", "gauge", "When the server started, in seconds since 1970.", since)
     yield from _family(
         "http_requests_total",
         "counter",

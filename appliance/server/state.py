@@ -49,7 +49,7 @@ def router(serving: Serving) -> APIRouter:
         named = {"answers": expert.answers, "prefixes": expert.prefixes}
         # They look at their databases, which another process may be writing.
         caches = {name: await asyncio.to_thread(cache.stats) for name, cache in named.items() if cache is not None}
-        page = exposition(expert.engine.stats(), serving.http, caches)
+        page = exposition(expert.engine.stats(), serving.http, caches, serving.since)
         return Response(page, headers={"Content-Type": CONTENT_TYPE})
 
     return routes

@@ -48,10 +48,8 @@ def page(answered: int = 8, cached: int = 2) -> str:
         first_token=NOTHING,
         between_tokens=NOTHING,
     )
-    http = HttpCounts()
-    http.began = 1_000_000.0
     answers = DiskStats(hits=cached, misses=answered, stored=answered, entries=8, bytes=10, limit=100, broken=False)
-    return exposition(engine, http, {"answers": answers})
+    return exposition(engine, HttpCounts(), {"answers": answers}, 1_000_000)
 
 
 @contextmanager
