@@ -14,7 +14,7 @@ EXTRAS := curation,trainer,convert,evaluation,appliance,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora bench-determinism screenshots docs clean
+.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora bench-determinism bench-serve screenshots docs clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,16 @@ bench-qlora: setup ## twenty steps on a base in 4 bits on the processor, and its
 
 bench-determinism: setup ## how often other requests change a greedy token, and what strict mode costs (after `make demo`)
 	@$(BIN)/python -m benchmarks.determinism
+
+.venv-bench/.ready: pyproject.toml constraints.txt
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@echo "Installing the servers that Boffin's is measured beside."
+	@.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt \
+	  -C cmake.define.LLAVA_BUILD=OFF -e '.[bench]'
+	@touch $@
+
+bench-serve: setup .venv-bench/.ready ## tokens a second of many clients, beside llama.cpp's own server (after `make demo`)
+	@$(BIN)/python -m benchmarks.serve $(ARGS)
 
 screenshots: setup ## make the README's picture from the real terminal UI and the demo's expert
 	@$(BIN)/python scripts/screenshots.py --bundle $(POCKET)/workspace/bundle --question "$(QUESTION)" --out docs/images

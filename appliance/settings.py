@@ -98,12 +98,12 @@ class ApplianceSettings(SettingsPart):
     context: int = Field(default=2048, ge=256)
     """Longest prompt plus answer of one request, in tokens."""
     memory: int = Field(default=0, ge=0)
-    """Tokens that there is memory for, of all answers together; 0 for `slots` times `context`. An answer begins when
-    its prompt and its `max_tokens` fit in beside the others."""
-    shared: bool = True
-    """Whether all answers share one memory, in which prompts that begin alike are computed once, and stored for a
-    restart. Else each slot has `context` tokens of its own, of which its next answer can go on with what it begins
-    with; many long answers at once are then faster, since each looks past fewer tokens of others."""
+    """Tokens that there is memory for, of all answers together; 0 for `slots` times `context`. Less than that needs
+    `shared`; an answer begins then when its prompt and its `max_tokens` fit in beside the others."""
+    shared: bool = False
+    """Whether all answers share one memory, rather than each slot having `context` tokens of its own. It holds more
+    in less: an answer takes what it needs, and a beginning that several have in common is there once. But it is slower
+    on a processor, where each answer then looks past the tokens of all others."""
     strict: bool = False
     """Whether a request's answer is the same, bit for bit, whatever else is answered meanwhile; each answer is then
     computed by itself, in memory of its own, which takes several times as long when many are made at once."""

@@ -63,15 +63,15 @@ class Engine:
         memory: int = 0,
         offload: bool = False,
         strict: bool = False,
-        shared: bool = True,
+        shared: bool = False,
         prefixes: PrefixStore | None = None,
         adapters: Mapping[str, Path] | None = None,
     ) -> None:
         """Set aside memory and start the thread.
 
         `slots` answers are made at once, each of up to `context` tokens, prompt included, and all of them together of
-        up to `memory` tokens (0: as many as all slots could need). With `strict`, no answer depends on what else runs.
-        Where the memory isn't `shared`, each slot has its own, in which only its next answer can go on.
+        up to `memory` tokens (0: as many as all slots could need), which makes sense where they have one `shared`
+        memory rather than one each. With `strict`, no answer depends on what else runs.
         `adapters` are LoRA adapters as GGUF files, by the names that requests have for them.
 
         Raises:

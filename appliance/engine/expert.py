@@ -69,6 +69,10 @@ class Expert:
                 f"appliance.context is {settings.context}, but {self.file.file} was trained on "
                 f"{self.model.trained_context} tokens; set it to at most that"
             )
+        if settings.memory and not settings.shared:
+            raise SettingsError(
+                "appliance.memory is for a memory that all answers share; set appliance.shared to true, or memory to 0"
+            )
         if 0 < settings.memory < settings.context:
             raise SettingsError(
                 f"appliance.memory is {settings.memory}, too little for one answer of appliance.context "
@@ -76,12 +80,13 @@ class Expert:
             )
         self._prompts = PromptBuilder(self.model, self.manifest.template)
         self.prefixes: PrefixStore | None = None
-        if settings.prefixes.enabled and settings.shared and not settings.strict:
+        if settings.prefixes.enabled and not settings.strict:
             stamp = digest_value(
                 {
                     "model": digest,
                     "llama.cpp": version("llama-cpp-python"),
                     "context": settings.context,
+                    "parts": 0 if settings.shared else settings.slots,
                     "on": self.backend,
                 }
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -59,18 +59,21 @@ class PrefixStore:
             self._cache.remove(key)
         return None
 
-    def offer(self, prefix: Sequence[int], adapter: str, state: Callable[[int], bytes]) -> None:
-        """Store the beginning of a prefix that was used again; `state` gives the state of that many tokens of it.
+    def due(self, prefix: Sequence[int], adapter: str) -> int:
+        """How many tokens of a prefix that was used again are to be stored; 0 where they are, or it isn't worth it.
 
-        It is written beside the computing; while one is, others are passed over.
+        While one is being written, others are passed over.
         """
         length = len(prefix) // STEP * STEP
         if length < SHORTEST or (self._writing is not None and not self._writing.done()):
-            return
-        key = self._key(prefix[:length], adapter)
-        if key not in self._known.get(length, ()):
-            self._learn(key)
-            self._writing = self._writer.submit(self._write, key, state(length))
+            return 0
+        return 0 if self._key(prefix[:length], adapter) in self._known.get(length, ()) else length
+
+    def store(self, prefix: Sequence[int], adapter: str, state: bytes) -> None:
+        """Store the state of a prefix; it is written beside the computing."""
+        key = self._key(prefix, adapter)
+        self._learn(key)
+        self._writing = self._writer.submit(self._write, key, state)
 
     def stats(self) -> DiskStats:
         """How often it had a prefix, and how much it holds."""

@@ -24,7 +24,7 @@ from .asked import Asked, greedy, some_prompt
 @pytest.fixture
 def engine(tiny: Model) -> Iterator[Engine]:
     """Four slots, and memory for far less than four times the context."""
-    engine = Engine(tiny, slots=4, context=256, queue_limit=64, threads=1, memory=512)
+    engine = Engine(tiny, slots=4, context=256, queue_limit=64, threads=1, memory=512, shared=True)
     yield engine
     engine.close()
 
@@ -180,8 +180,8 @@ def test_memory_that_cannot_be_cut_is_computed_anew(tiny: Model, monkeypatch: py
 
 
 def test_slots_with_memory_of_their_own_go_on_where_they_can(tiny: Model) -> None:
-    engine = Engine(tiny, slots=2, context=256, queue_limit=9, threads=1, shared=False)
-    shared = Engine(tiny, slots=2, context=256, queue_limit=9, threads=1)
+    engine = Engine(tiny, slots=2, context=256, queue_limit=9, threads=1)
+    shared = Engine(tiny, slots=2, context=256, queue_limit=9, threads=1, shared=True)
     try:
         prompts = [some_prompt(1, 100), (*some_prompt(1, 60), *some_prompt(2, 30)), some_prompt(3, 200)]
         wanted = [Asked(shared, greedy(prompt, 10)) for prompt in prompts]
