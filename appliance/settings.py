@@ -29,6 +29,36 @@ class AnswerCache(SettingsPart):
     """Hard bound on its size on disk; the least recently used answers go first."""
 
 
+class Preset(SettingsPart):
+    """Options of a conversation, under one name."""
+
+    system: str = ""
+    """System prompt; empty for the expert's own."""
+    temperature: float | None = Field(default=None, ge=0, le=10)
+    """0 is greedy; left out, the server's."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Longest answer, in tokens; left out, the server's."""
+
+
+class ChatSettings(SettingsPart):
+    """The chat in the terminal."""
+
+    theme: str = ""
+    """Its colours: `boffin`, `boffin-contrast` or one of Textual's themes; empty for what fits the terminal."""
+    keys: dict[str, str] = Field(default={})
+    """Other keys for its actions, by the ids that the help (F1) shows: `"chat.again" = "ctrl+k,f5"`."""
+    phrases: dict[str, str] = Field(default={})
+    """Commands of your own: `tests = "Write tests for {}"` makes `/tests`; what follows it goes where `{}` is."""
+    presets: dict[str, Preset] = Field(
+        default={
+            "precise": Preset(temperature=0.0),
+            "inventive": Preset(temperature=0.9),
+            "brief": Preset(system="Answer with one short code example and at most two sentences.", max_tokens=256),
+        }
+    )
+    """Options that a conversation can be given by name (F6)."""
+
+
 class ApplianceSettings(SettingsPart):
     """How the expert is served."""
 
@@ -52,3 +82,5 @@ class ApplianceSettings(SettingsPart):
     """How answers are sampled where a request doesn't say."""
     cache: AnswerCache = AnswerCache()
     """The disk cache of whole answers."""
+    chat: ChatSettings = ChatSettings()
+    """The chat in the terminal."""

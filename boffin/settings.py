@@ -27,8 +27,8 @@ from trainer.settings import TrainerSettings
 
 FILE = "boffin.toml"
 PREFIX = "BOFFIN_"
-NOT_SETTINGS = frozenset({"BOFFIN_BACKEND"})
-"""Variables of `make setup`, which aren't settings."""
+NOT_SETTINGS = frozenset({"BOFFIN_BACKEND", "BOFFIN_API_KEY"})
+"""Variables that aren't settings: of `make setup`, and the key of a server that is chatted with."""
 
 _Part = TypeVar("_Part", bound=SettingsPart)
 

@@ -16,6 +16,7 @@
     ├── GateError           an expert that is worse than allowed
     ├── ServerError         the local endpoint: doesn't start, doesn't answer
     ├── ConversationError   the file of conversations, or one that is imported
+    ├── AttachmentError     a file that a question names
     └── Interrupted         the user stopped the work, which can be taken up again
 
 Messages say what is wrong, where, and what to do. Knows nothing about how they are shown.
@@ -91,6 +92,10 @@ class ServerError(BoffinError):
 
 class ConversationError(BoffinError):
     """The file of conversations, or one that is imported, can't be used."""
+
+
+class AttachmentError(BoffinError):
+    """A file that a question names can't go along with it."""
 
 
 class Interrupted(BoffinError):

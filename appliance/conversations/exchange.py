@@ -100,8 +100,8 @@ def as_markdown(thread: Thread) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def export(thread: Thread, path: Path) -> None:
-    """Write a conversation: JSON where the file's name ends so, else Markdown.
+def export(thread: Thread, path: Path) -> Path:
+    """Write a conversation: JSON where the file's name ends so, else Markdown; returns the file.
 
     Raises:
         ConversationError: there is nothing to write, or it can't be written.
@@ -113,6 +113,7 @@ def export(thread: Thread, path: Path) -> None:
         write_text(path, text)
     except OSError as error:
         raise ConversationError(explain_os_error(error, path) or f"{path}: {(error.strerror or '').lower()}") from None
+    return path
 
 
 def import_file(store: Store, path: Path) -> list[int]:

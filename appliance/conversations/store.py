@@ -203,6 +203,19 @@ class Store:
             raise ConversationError("this message is no longer there; it may have been deleted in another window")
         return _message(rows[0])
 
+    def remove(self, message: int) -> None:
+        """Remove a message, and what follows it."""
+        self._change("DELETE FROM message WHERE id = ?", message)
+
+    def questions(self, limit: int = 200) -> list[str]:
+        """What was asked last, in any conversation, each question once; the newest last."""
+        rows = self.rows(
+            "SELECT text FROM message JOIN conversation ON conversation.id = conversation"
+            " WHERE role = 'user' AND deleted IS NULL GROUP BY text ORDER BY max(message.id) DESC LIMIT ?",
+            limit,
+        )
+        return [row["text"] for row in reversed(rows)]
+
     def vote(self, answer: int, vote: Literal[-1, 0, 1], better: str = "") -> None:
         """Keep a person's verdict on an answer: good (1), bad (-1), with a better answer or without, or none (0)."""
         self._change(

@@ -110,19 +110,46 @@ class Thread:
         self.store.set_leaf(self.conversation.id, self.path[-1].id)
         return True
 
-    def sent(self, draft: Draft) -> list[dict[str, str]]:
-        """What the model is sent for an answer: the system prompt, the turns that got an answer, the question."""
+    def sent(self, draft: Draft, left_out: int = 0) -> list[dict[str, str]]:
+        """What the model is sent for an answer: the system prompt, the turns before it but for the first `left_out`,
+        the question. An answer that is gone on with goes along, too.
+        """
         messages = [{"role": "system", "content": self.options.system}] if self.options.system else []
+        for question, answer in self.before(draft)[left_out:]:
+            messages.append({"role": "user", "content": question.text})
+            messages.append({"role": "assistant", "content": answer.text})
+        asked = self._messages[draft.message].parent
+        assert asked is not None
+        messages.append({"role": "user", "content": self._messages[asked].text})
+        if draft.text:
+            messages += [{"role": "assistant", "content": draft.text}, {"role": "user", "content": GO_ON}]
+        return messages
+
+    def before(self, draft: Draft) -> list[tuple[Message, Message]]:
+        """The turns before an answer's own that got an answer."""
+        turns = []
         for question, answer in zip(self.path[::2], self.path[1::2], strict=False):
             if answer.id == draft.message:
-                messages.append({"role": "user", "content": question.text})
-                if draft.text:
-                    messages += [{"role": "assistant", "content": draft.text}, {"role": "user", "content": GO_ON}]
                 break
             if answer.text:
-                messages.append({"role": "user", "content": question.text})
-                messages.append({"role": "assistant", "content": answer.text})
-        return messages
+                turns.append((question, answer))
+        return turns
+
+    def take_back(self, draft: Draft, *, question: bool) -> None:
+        """Forget an answer that never had a word, and its question if that was asked for it alone."""
+        answer = self._messages[draft.message]
+        gone = [draft.message, *([answer.parent] if question and answer.parent is not None else [])]
+        above = self._messages[gone[-1]].parent
+        for number in gone:
+            self.store.remove(number)
+            self._children[self._messages.pop(number).parent].remove(number)
+        assert self.conversation is not None
+        self._follow(above)
+        self.store.set_leaf(self.conversation.id, self.path[-1].id if self.path else None)
+        if not self._messages:
+            self._options = self.conversation.options
+            self.store.delete(self.conversation.id)
+            self.conversation = None
 
     def reload(self, number: int) -> Message:
         """Read one message from the store again."""
