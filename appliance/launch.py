@@ -9,10 +9,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Self
+
+import httpx
 
 from appliance.client import Client, Health
 from appliance.settings import ApplianceSettings
@@ -23,7 +27,11 @@ START_TIMEOUT = 300.0
 """Seconds that a server gets to load its model: a large one is read and digested first."""
 STOP_TIMEOUT = 20.0
 """Seconds that a server gets to stop before it is killed."""
+RESTARTS = 5
+"""How often a server that ends by itself is started again."""
 _POLL = 0.05
+_LOOK = 1.0
+"""Seconds between two looks at whether a server still runs."""
 
 
 class LocalServer:
@@ -56,7 +64,52 @@ class LocalServer:
         Raises:
             ServerError: it doesn't start; the text carries its own last line.
         """
-        settings = self._settings.model_copy(update={"host": "127.0.0.1", "port": 0})
+        process = self._launch()
+        deadline = time.monotonic() + START_TIMEOUT
+        with Client(self.url) as client:
+            while time.monotonic() < deadline:
+                if process.poll() is not None:
+                    raise self._failure(process)
+                # Where it doesn't answer it may just be stopping with an error, which the next look tells.
+                with suppress(ServerError):
+                    health = client.health()
+                    if health.status == "ok":
+                        return health
+                time.sleep(_POLL)
+        raise ServerError(f"{self._bundle}: the server did not load it within {START_TIMEOUT:.0f} s; try a smaller one")
+
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        """Start the server again, at the address that it has, when it ends by itself; at most `RESTARTS` times."""
+        over = threading.Event()
+
+        def watch() -> None:
+            left = RESTARTS
+            while left and not over.wait(_LOOK):
+                if self._process is not None and self._process.poll() is not None:
+                    left -= 1
+                    # Where it can't be started the next look tries again.
+                    with suppress(ServerError):
+                        self._launch()
+
+        watcher = threading.Thread(target=watch, name="watch", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
+    def _launch(self) -> subprocess.Popen[str]:
+        """Start the process; it listens when this returns, and loads its model after that."""
+        # Once it has an address it keeps it, so that its clients find it again.
+        port = httpx.URL(self.url).port or 0 if self.url else 0
+        settings = self._settings.model_copy(update={"host": "127.0.0.1", "port": port})
+        if self._errors is not None:
+            self._errors.close()
+        if self._process is not None and self._process.stdin is not None and self._process.stdout is not None:
+            self._process.stdin.close()
+            self._process.stdout.close()
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  `stop` closes it
         process = self._process = subprocess.Popen(
             [
@@ -73,20 +126,10 @@ class LocalServer:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
+            start_new_session=True,  # Ctrl+C in the terminal is meant for whoever shows the answer
         )
         self.url = self._read_address(process)
-        deadline = time.monotonic() + START_TIMEOUT
-        with Client(self.url) as client:
-            while time.monotonic() < deadline:
-                if process.poll() is not None:
-                    raise self._failure(process)
-                # Where it doesn't answer it may just be stopping with an error, which the next look tells.
-                with suppress(ServerError):
-                    health = client.health()
-                    if health.status == "ok":
-                        return health
-                time.sleep(_POLL)
-        raise ServerError(f"{self._bundle}: the server did not load it within {START_TIMEOUT:.0f} s; try a smaller one")
+        return process
 
     def stop(self) -> None:
         """Stop the server: it gets some seconds to end its answers, then it is killed."""

@@ -101,7 +101,7 @@ def endpoint(served: Served | None, url: str) -> Iterator[str]:
         return
     if sys.stderr.isatty():
         typer.echo("Starting the expert …", err=True)
-    with LocalServer(served.bundle.resolve(), served.settings, served.cache) as server:
+    with LocalServer(served.bundle.resolve(), served.settings, served.cache) as server, server.kept_alive():
         yield server.url
 
 

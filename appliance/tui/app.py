@@ -30,7 +30,7 @@ from appliance.tui.chat_screen import ChatScreen
 from appliance.tui.conversations_screen import ConversationsScreen, Place
 from appliance.tui.copying import CopyingApp
 from appliance.tui.help_screen import HelpScreen
-from appliance.tui.keys import bindings_of, check_keys, keys_shown
+from appliance.tui.keys import bindings_of, check_keys, keys_shown, unlisted
 from appliance.tui.line_screen import LineScreen
 from appliance.tui.news import Voted
 from appliance.tui.options_screen import OptionsScreen
@@ -49,11 +49,11 @@ class ChatApp(CopyingApp):
     BINDING_GROUP_TITLE = "Everywhere"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+o", "conversations", "Chats", id="app.conversations", tooltip="Conversations, and search in all"),
-        Binding("f6", "options", "Options", id="app.options", show=False, priority=True, tooltip="Model, prompt …"),
-        Binding("alt+r", "rename", "Rename", id="app.rename", show=False, tooltip="Rename the conversation"),
-        Binding("alt+e", "export", "Export", id="app.export", show=False, tooltip="Write the conversation to a file"),
-        Binding("alt+i", "import", "Import", id="app.import", show=False, tooltip="Read conversations from a file"),
-        Binding("alt+t", "change_theme", "Theme", id="app.theme", show=False, tooltip="Change the colours"),
+        unlisted("f6", "options", "Options", "app.options", "Model, system prompt, temperature, length"),
+        unlisted("alt+r", "rename", "Rename", "app.rename", "Rename the conversation"),
+        unlisted("alt+e", "export", "Export", "app.export", "Write the conversation to a file"),
+        unlisted("alt+i", "import", "Import", "app.import", "Read conversations from a file"),
+        unlisted("alt+t", "change_theme", "Theme", "app.theme", "Change the colours"),
         Binding("f1", "help", "Help", id="app.help", tooltip="Show all keys"),
         Binding("ctrl+p", "command_palette", "Commands", id="app.commands", tooltip="All commands", priority=True),
         Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True),

@@ -27,6 +27,7 @@ from appliance.sanitise import clean, clean_line
 from appliance.tui.answering import Answering, Outcome
 from appliance.tui.conversation import Conversation
 from appliance.tui.header import ExpertHeader
+from appliance.tui.keys import unlisted
 from appliance.tui.news import Changed, Selected, Voted
 from appliance.tui.prompt import Prompt
 from appliance.tui.status import StatusLine
@@ -44,18 +45,18 @@ class ChatScreen(Screen[None]):
     BINDING_GROUP_TITLE = "Conversation"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop", "Stop", id="chat.stop", tooltip="Stop the answer and keep what came; leave an edit"),
-        Binding("ctrl+r", "again", "Again", id="chat.again", show=False, tooltip="Have the question answered anew"),
-        Binding("f2", "edit", "Edit", id="chat.edit", show=False, tooltip="Edit the question: a new branch"),
-        Binding("f4", "go_on", "Go on", id="chat.go_on", show=False, tooltip="Go on with an answer that was cut off"),
-        Binding("f7", "vote(1)", "Good", id="chat.good", show=False, priority=True, tooltip="A good answer"),
-        Binding("f8", "vote(-1)", "Bad", id="chat.bad", show=False, priority=True, tooltip="A bad one: write a better"),
-        Binding("alt+up,ctrl+up", "select(-1)", "Previous", id="chat.previous", show=False, tooltip="Select upwards"),
-        Binding("alt+down,ctrl+down", "select(1)", "Next", id="chat.next", show=False, tooltip="Select downwards"),
-        Binding("alt+left", "branch(-1)", "Branch before", id="chat.branch_before", show=False, priority=True),
-        Binding("alt+right", "branch(1)", "Branch after", id="chat.branch_after", show=False, priority=True),
+        unlisted("ctrl+r", "again", "Again", "chat.again", "Have the question answered anew"),
+        unlisted("f2", "edit", "Edit", "chat.edit", "Edit the question: a new branch"),
+        unlisted("f4", "go_on", "Go on", "chat.go_on", "Go on with an answer that was cut off"),
+        unlisted("f7", "vote(1)", "Good", "chat.good", "Vote: a good answer"),
+        unlisted("f8", "vote(-1)", "Bad", "chat.bad", "Vote: a bad answer; write a better one"),
+        unlisted("alt+up,ctrl+up", "select(-1)", "Select upwards", "chat.previous", ""),
+        unlisted("alt+down,ctrl+down", "select(1)", "Select downwards", "chat.next", ""),
+        unlisted("alt+left", "branch(-1)", "Branch before", "chat.branch_before", "Show the branch before"),
+        unlisted("alt+right", "branch(1)", "Branch after", "chat.branch_after", "Show the branch after"),
         Binding("ctrl+n", "new", "New", id="chat.new", tooltip="Begin a new conversation"),
-        Binding("pageup", "page(-1)", "Page up", id="chat.page_up", show=False, priority=True),
-        Binding("pagedown", "page(1)", "Page down", id="chat.page_down", show=False, priority=True),
+        unlisted("pageup", "page(-1)", "Page up", "chat.page_up", ""),
+        unlisted("pagedown", "page(1)", "Page down", "chat.page_down", ""),
     ]
 
     def __init__(

@@ -17,6 +17,7 @@ from appliance import clipboard
 from appliance.code_blocks import CodeBlock
 from appliance.sanitise import clean_line
 from appliance.tui.blocks_screen import BlocksScreen, Taken
+from appliance.tui.keys import unlisted
 from appliance.tui.line_screen import LineScreen
 
 
@@ -26,10 +27,8 @@ class CopyingApp(App[None]):
     BINDING_GROUP_TITLE = "Code"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+y", "copy_code", "Copy code", id="app.copy_code", tooltip="Copy the last block", priority=True),
-        Binding("f3", "blocks", "Blocks", id="app.blocks", show=False, tooltip="Copy or save any code block"),
-        Binding(
-            "alt+y", "copy_answer", "Copy answer", id="app.copy_answer", show=False, tooltip="Copy the whole answer"
-        ),
+        unlisted("f3", "blocks", "Blocks", "app.blocks", "Copy or save any code block"),
+        unlisted("alt+y", "copy_answer", "Copy answer", "app.copy_answer", "Copy the whole answer"),
     ]
 
     folder: Path = Path()

@@ -13,6 +13,11 @@ from textual.dom import DOMNode
 from bundle.errors import SettingsError
 
 
+def unlisted(key: str, action: str, name: str, identity: str, tooltip: str) -> Binding:
+    """A binding that the footer has no room for; help and palette show it. The prompt's own keys come after it."""
+    return Binding(key, action, name, id=identity, show=False, priority=True, tooltip=tooltip)
+
+
 def bindings_of(owner: type[DOMNode], keys: Mapping[str, str]) -> list[Binding]:
     """A class's own bindings, with the keys that the settings give them."""
     own = [binding for binding in owner.BINDINGS if isinstance(binding, Binding)]

@@ -139,13 +139,17 @@ class Prompt(TextArea):
     async def _on_key(self, event: events.Key) -> None:
         # A binding runs in the application's own time, before letters typed earlier or after letters typed later:
         # this field's keys are taken here, in the order of typing.
-        active = None if event.is_printable else self.screen.active_bindings.get(event.key)
+        # Terminals send Alt+Z with the character z, which is not meant to be typed.
+        printable = event.is_printable and not event.key.startswith("alt+")
+        active = None if printable else self.screen.active_bindings.get(event.key)
         if active is not None and active.node is self and active.binding.id:
             event.stop()
             event.prevent_default()
             await self.run_action(active.binding.action)
-        elif event.is_printable:
+        elif printable:
             self._place = 0
+        elif event.is_printable:
+            event.prevent_default()
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()

@@ -39,12 +39,7 @@ def boffin(server: Server, tmp_path: Path) -> Run:
     environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
 
     def begin(*arguments: str, **options: Any) -> Any:
-        pipes: dict[str, Any] = {
-            "stdin": subprocess.PIPE,
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.PIPE,
-            "text": True,
-        }
+        pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         command = [sys.executable, "-m", "boffin", *arguments, "--url", server.url]
         return subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, **{**pipes, **options})
 
@@ -120,8 +115,8 @@ def test_a_block_is_printed_once_it_is_whole() -> None:
     assert "y" in before and "End" not in before
     printer.finish()
     assert written.getvalue().startswith(before)
-    lines = [line.strip() for line in written.getvalue().splitlines()]
-    assert lines == ["One two", "", "• a", "• b", "", "x", "", "y", "", "End", ""]
+    lines = [line.strip() for line in written.getvalue().splitlines() if line.strip()]
+    assert lines == ["One two", "• a", "• b", "x", "y", "End"]
 
 
 def test_the_plain_chat_converses_on_lines(boffin: Run, server: Server, tmp_path: Path) -> None:

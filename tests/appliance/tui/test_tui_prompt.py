@@ -143,3 +143,14 @@ async def test_what_was_piped_in_is_in_the_prompt(server: Server) -> None:
     async with chat(server.url, text="Traceback\x1b[2J") as c:
         await c.until(lambda: c.prompt.text == "Traceback␛[2J")
         assert server.requests == []
+
+
+async def test_alt_and_a_letter_is_no_letter(server: Server) -> None:
+    server.script = [["Yes."]]
+    async with chat(server.url) as c:
+        await c.ask("How?")
+        for letter in "yzx":
+            c.app.post_message(Key(f"alt+{letter}", letter))
+        await c.until(lambda: c.copied == ["Yes."])
+        await c.pilot.pause()
+        assert c.prompt.text == ""
