@@ -5,14 +5,14 @@ Knows nothing about HTTP or the store: whoever reads the stream feeds it.
 
 from __future__ import annotations
 
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Label, Markdown
 from textual.widgets.markdown import MarkdownStream
 
 from appliance.conversations import Message
-from appliance.sanitise import clean
+from appliance.sanitise import clean, clean_line
 from appliance.tui.markdown import ExpertMarkdown
 from appliance.tui.news import Selected
 
@@ -49,6 +49,11 @@ class Answer(Vertical):
     def on_click(self, event: events.Click) -> None:
         """Select it."""
         self.post_message(Selected(self.message.id))
+
+    @on(Markdown.LinkClicked)
+    def copy_link(self, event: Markdown.LinkClicked) -> None:
+        """A link is never opened: its address goes to the clipboard."""
+        self.app.copy_to_clipboard(clean_line(event.href, 2_000))
 
     def show(self, message: Message, place: tuple[int, int]) -> None:
         """Show another state of the same answer: a vote, say."""

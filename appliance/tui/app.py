@@ -205,13 +205,13 @@ class ChatApp(CopyingApp):
 
     def answer_text(self) -> str:
         """The selected answer, or the last one."""
-        answer = self.chat.chosen("assistant")
+        answer = self.chat.conversation.chosen("assistant")
         return answer.text if answer is not None else ""
 
     def blocks(self) -> list[CodeBlock]:
         """The code blocks of the selected answer, or else of the whole branch; the newest first."""
         path = [message for message in self.chat.thread.path if message.role == "assistant"]
-        chosen = [message for message in path if message.id == self.chat.selected]
+        chosen = [message for message in path if message.id == self.chat.conversation.selected]
         return [block for message in reversed(chosen or path) for block in reversed(code_blocks(message.text))]
 
     def _take_title(self, title: str | None) -> None:

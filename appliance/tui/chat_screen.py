@@ -1,12 +1,12 @@
-"""The chat's one screen: takes a question, has it answered, shows both; asks again, edits, goes on, votes, copies.
+"""The chat's one screen: takes a question, has it answered, shows both; asks again, edits, goes on, votes.
 
-Everything about the server is behind the client, everything that is kept is behind the thread; how things look is in
-chat.tcss.
+Everything about the server is behind the client, everything that is kept behind the thread; looks are in chat.tcss.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,14 +14,13 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer, Markdown
+from textual.widgets import Footer
 from textual.worker import Worker
 
 from appliance.attachment import attach
 from appliance.client import AsyncClient
 from appliance.conversations import Figures, Message, Thread
 from appliance.conversations.draft import Draft
-from appliance.conversations.message import Role
 from appliance.phrases import spelt_out
 from appliance.sanitise import clean, clean_line
 from appliance.tui.answering import Answering, Outcome
@@ -32,10 +31,7 @@ from appliance.tui.news import Changed, Selected, Voted
 from appliance.tui.prompt import Prompt
 from appliance.tui.status import StatusLine
 from appliance.tui.welcome import Example
-from bundle.errors import BoffinError, ConversationError, ServerError
-
-HEALTH_EVERY = 3.0
-"""Seconds between two looks at the server's state."""
+from bundle.errors import BoffinError, ConversationError
 
 
 class ChatScreen(Screen[None]):
@@ -77,9 +73,9 @@ class ChatScreen(Screen[None]):
         self._folder = folder
         expert = clean_line(model, 60)
         self._header = ExpertHeader(expert)
-        self._conversation = Conversation(expert, examples)
+        self.conversation = Conversation(expert, examples)
         self._prompt = Prompt(phrases, folder)
-        self._status = StatusLine(client.url)
+        self._status = StatusLine(client)
         self._answering: Answering | None = None
         self._answer_worker: Worker[None] | None = None
         self._editing: Message | None = None
@@ -87,17 +83,20 @@ class ChatScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Yield header, conversation, prompt, status line and keys."""
         yield self._header
-        yield self._conversation
+        yield self.conversation
         yield self._prompt
         yield self._status
         yield Footer(show_command_palette=False)
 
     async def on_mount(self) -> None:
-        """Show the conversation; look at the server's state now and from time to time."""
+        """Show the conversation."""
         self._prompt.asked = self.thread.store.questions()
         await self._show(self.thread)
-        self.look_at_server()
-        self.set_interval(HEALTH_EVERY, self.look_at_server)
+
+    @property
+    def model(self) -> str:
+        """Who answers in this conversation."""
+        return self.thread.options.model or self._model
 
     @property
     def answering(self) -> bool:
@@ -107,16 +106,8 @@ class ChatScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Esc is offered only while there is something to stop or to leave."""
         if action == "stop":
-            return self.answering or self._editing is not None or self._conversation.selected is not None
+            return self.answering or self._editing is not None or self.conversation.selected is not None
         return True
-
-    @work(exclusive=True, group="health")
-    async def look_at_server(self) -> None:
-        """Show the server's state."""
-        try:
-            self._status.show_health(await self._client.health())
-        except ServerError as error:
-            self._status.show_lost(str(error))
 
     @on(Prompt.Submitted)
     def ask(self, event: Prompt.Submitted) -> None:
@@ -130,12 +121,11 @@ class ChatScreen(Screen[None]):
             return
         for name in attached.files:
             self.notify(f"{clean_line(name, 100)} goes along.", markup=False)
-        edited, model = self._editing, self._answering_model
+        edited, model = self._editing, self.model
         self._leave_edit()
-        if edited is not None:
-            self._begin(lambda: self.thread.edit(edited, attached.text, model), rebuild=True, typed=event.text)
-        else:
-            self._begin(lambda: self.thread.ask(attached.text, model), typed=event.text)
+        ask, text = self.thread.ask, attached.text
+        opening = partial(ask, text, model) if edited is None else partial(self.thread.edit, edited, text, model)
+        self._begin(opening, rebuild=edited is not None, typed=event.text)
 
     @on(Example.Chosen)
     def take_example(self, event: Example.Chosen) -> None:
@@ -145,13 +135,8 @@ class ChatScreen(Screen[None]):
     @on(Selected)
     def take_selection(self, event: Selected) -> None:
         """Mark the message that was clicked."""
-        self._conversation.select(event.number)
+        self.conversation.select(event.number)
         self.refresh_bindings()
-
-    @on(Markdown.LinkClicked)
-    def copy_link(self, event: Markdown.LinkClicked) -> None:
-        """A link is never opened: its address goes to the clipboard."""
-        self.app.copy_to_clipboard(clean_line(event.href, 2_000))
 
     def action_stop(self) -> None:
         """Stop the answer; what came stays. Else leave the edit, else the selection."""
@@ -161,14 +146,14 @@ class ChatScreen(Screen[None]):
             self._leave_edit()
             self._prompt.clear()
         else:
-            self._conversation.select(None)
+            self.conversation.select(None)
         self.refresh_bindings()
 
     def action_again(self) -> None:
         """Have the question of the selected answer, or of the last one, answered anew, past the cache."""
-        answer = self.chosen("assistant")
+        answer = self.conversation.chosen("assistant")
         if answer is not None and not self._busy():
-            model = self._answering_model
+            model = self.model
             self._begin(lambda: self.thread.again(answer, model), rebuild=True, anew=True)
 
     def action_go_on(self) -> None:
@@ -181,7 +166,7 @@ class ChatScreen(Screen[None]):
 
     def action_edit(self) -> None:
         """Put the selected question, or the last one, into the prompt; sending it makes a new branch."""
-        question = self.chosen("user")
+        question = self.conversation.chosen("user")
         if question is not None and not self._busy():
             self._editing = question
             self._prompt.fill(question.text)
@@ -190,36 +175,35 @@ class ChatScreen(Screen[None]):
 
     async def action_branch(self, step: int) -> None:
         """Show the branch before (-1) or after (1), at the selected message or else at the last place that has any."""
-        chosen = [message for message in self.thread.path if message.id == self._conversation.selected]
+        chosen = [message for message in self.thread.path if message.id == self.conversation.selected]
         for message in (*chosen, *reversed(self.thread.path)):
             if self.thread.branches(message)[1] > 1 and not self._busy():
                 place = self.thread.path.index(message)
                 if self.thread.switch(message, step):
-                    await self._conversation.show(self.thread, self.thread.path[place].id)
+                    await self.conversation.show(self.thread, self.thread.path[place].id)
                 return
 
     def action_select(self, step: int) -> None:
         """Select the message before (-1) or after (1)."""
-        self._conversation.move(step)
+        self.conversation.move(step)
         self.refresh_bindings()
 
     def action_vote(self, vote: int) -> None:
         """Vote on the selected answer, or on the last one; the same vote again takes it back."""
-        answer = self.chosen("assistant")
+        answer = self.conversation.chosen("assistant")
         if answer is None or not answer.text or self._busy():
             return
         self.vote(answer, vote)
 
     def vote(self, answer: Message, vote: int, better: str = "") -> None:
         """Keep a vote, and show it."""
-        voted = self.thread.vote(answer, vote, better)
-        self._conversation.update(voted)
+        try:
+            voted = self.thread.vote(answer, vote, better)
+        except ConversationError as error:
+            self._complain(error)
+            return
+        self.conversation.update(voted)
         self.post_message(Voted(voted))
-
-    @property
-    def selected(self) -> int | None:
-        """The number of the selected message."""
-        return self._conversation.selected
 
     async def action_new(self) -> None:
         """Begin a new conversation, with the options of this one."""
@@ -227,7 +211,7 @@ class ChatScreen(Screen[None]):
 
     def action_page(self, direction: int) -> None:
         """Scroll the conversation while the prompt keeps the focus."""
-        self._conversation.turn_page(direction)
+        self.conversation.turn_page(direction)
 
     async def open(self, thread: Thread, at: int | None = None) -> None:
         """Show another conversation; an answer that is under way is stopped first."""
@@ -242,14 +226,6 @@ class ChatScreen(Screen[None]):
         """Put a text into the prompt."""
         self._prompt.fill(clean(text))
 
-    def chosen(self, role: Role) -> Message | None:
-        """The selected message, or the last one; of a question and its answer, the one that is asked for."""
-        return self._conversation.chosen(role)
-
-    @property
-    def _answering_model(self) -> str:
-        return self.thread.options.model or self._model
-
     def _begin(
         self, opening: Callable[[], Draft], *, rebuild: bool = False, anew: bool = False, typed: str = ""
     ) -> None:
@@ -259,8 +235,9 @@ class ChatScreen(Screen[None]):
         except ConversationError as error:
             self._complain(error)
             self._prompt.sendable = True
+            self._prompt.fill(typed)
             return
-        self._answering = Answering(self._client, self.thread, draft, self._answering_model, anew=anew)
+        self._answering = Answering(self._client, self.thread, draft, self.model, anew=anew)
         self._prompt.sendable = False
         self.refresh_bindings()
         self.post_message(Changed())
@@ -271,8 +248,8 @@ class ChatScreen(Screen[None]):
         self._status.show_waiting()
         try:
             if rebuild:
-                await self._conversation.show(self.thread)
-            answer = self._conversation.last_answer() if rebuild else await self._conversation.add()
+                await self.conversation.show(self.thread)
+            answer = self.conversation.last_answer() if rebuild else await self.conversation.add()
             outcome = await answering.run(answer, self._status.show_answering)
             self._status.show_figures(outcome.message.figures)
             if outcome.error:
@@ -285,20 +262,24 @@ class ChatScreen(Screen[None]):
 
     async def _fail(self, answering: Answering, outcome: Outcome, typed: str) -> None:
         """Say what the server said. An answer without a word is forgotten, and its question is given back."""
-        remedy = "What came is kept; F4 goes on with it."
+        remedy = "What came is kept, and can be gone on with."
         if not outcome.message.text and answering.began:
             self.thread.take_back(answering.draft, question=bool(typed))
-            await self._conversation.show(self.thread)
+            await self.conversation.show(self.thread)
             self.post_message(Changed())
-            remedy = "The question is back in the prompt: Enter asks again." if typed else "Ctrl+R asks again."
+            remedy = (
+                "The question is back in the prompt: Enter asks again."
+                if typed
+                else "The answers before it are as they were."
+            )
             if typed and not self._prompt.text:
                 self._prompt.fill(typed)
-        await self._conversation.fail(outcome.error, remedy)
-        self.look_at_server()
+        await self.conversation.fail(outcome.error, remedy)
+        self._status.look()
 
     async def _show(self, thread: Thread, at: int | None = None) -> None:
         self.thread = thread
-        await self._conversation.show(thread, at)
+        await self.conversation.show(thread, at)
         self._status.show_figures(thread.path[-1].figures if thread.path else Figures())
         self.post_message(Changed())
 

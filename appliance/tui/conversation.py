@@ -21,9 +21,9 @@ from appliance.tui.notice import Notice
 from appliance.tui.question import Question
 from appliance.tui.welcome import Welcome
 
-WINDOW = 16
+WINDOW = 8
 """Messages that are shown when a conversation is opened, and that an edge brings."""
-MOST = 64
+MOST = 48
 """Messages on the screen, beyond which the far ones are taken away."""
 
 

@@ -5,30 +5,50 @@ It shows what the server says and what was measured here, and nothing that is gu
 
 from __future__ import annotations
 
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Label
 
+from appliance.client import AsyncClient
 from appliance.conversations import Figures
 from appliance.sanitise import clean_line
 from appliance.wire import Health
+from bundle.errors import ServerError
+
+HEALTH_EVERY = 3.0
+"""Seconds between two looks at the server's state."""
 
 
 class StatusLine(Horizontal):
     """One line at the foot of the chat."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, client: AsyncClient) -> None:
         super().__init__()
+        self._client = client
         self._limit = 0
         self._waiting = False
-        self._server = Label(Content(f"○ connecting to {clean_line(url)}"), id="server")
+        self._server = Label(Content(f"○ connecting to {clean_line(client.url)}"), id="server")
         self._last = Label("", id="answer")
 
     def compose(self) -> ComposeResult:
         """Yield the server's half and the answer's half."""
         yield self._server
         yield self._last
+
+    def on_mount(self) -> None:
+        """Look at the server now, and from time to time."""
+        self.look()
+        self.set_interval(HEALTH_EVERY, self.look)
+
+    @work(exclusive=True)
+    async def look(self) -> None:
+        """Show the server's state."""
+        try:
+            self.show_health(await self._client.health())
+        except ServerError as error:
+            self.show_lost(str(error))
 
     def show_health(self, health: Health) -> None:
         """Show the server's state."""

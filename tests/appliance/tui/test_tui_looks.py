@@ -154,7 +154,7 @@ async def test_sixteen_colours_get_the_terminals_own(server: Server, monkeypatch
 
 
 async def test_the_queue_is_told_while_a_question_waits(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("appliance.tui.chat_screen.HEALTH_EVERY", 0.05)
+    monkeypatch.setattr("appliance.tui.status.HEALTH_EVERY", 0.05)
     gate = threading.Event()
     server.script = [[gate, "Yes."]]
     async with chat(server.url) as c:

@@ -99,12 +99,12 @@ async def test_a_question_is_written_in_the_users_editor(
 async def test_tab_completes_commands_and_paths(server: Server, tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "main.py").write_text("x = 1")
-    (tmp_path / "sound").write_text("")
+    (tmp_path / "solid").write_text("")
     async with chat(server.url, folder=tmp_path) as c:
         await c.press("/", "d", "tab")
         assert c.prompt.text == "/debug "
         await c.press("@", "s", "tab")
-        assert c.prompt.text == "/debug @so" and "@sound" in c.shown and "@source/" in c.shown
+        assert c.prompt.text == "/debug @so" and "@solid" in c.shown and "@source/" in c.shown
         await c.press("u", "r", "tab", "tab")
         assert c.prompt.text == "/debug @source/main.py"
         assert c.prompt.has_focus
