@@ -24,6 +24,10 @@ Text = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(clean)]
 Line = Annotated[str, Field(max_length=10_000), AfterValidator(lambda text: clean_line(text, MAX_TITLE))]
 
 
+def _fit(options: Options) -> Options:
+    return options.model_copy(update={"model": clean_line(options.model), "system": clean(options.system)})
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -49,7 +53,7 @@ class ConversationFile(_Part):
     title: Line
     created: float = Field(default=0.0, ge=0, lt=1e11)
     pinned: bool = False
-    options: Options = Options()
+    options: Annotated[Options, AfterValidator(_fit)] = Options()
     messages: list[MessageFile] = Field(max_length=100_000)
 
     @model_validator(mode="after")

@@ -153,8 +153,7 @@ class ChatScreen(Screen[None]):
         """Have the question of the selected answer, or of the last one, answered anew, past the cache."""
         answer = self.conversation.chosen("assistant")
         if answer is not None and not self._busy():
-            model = self.model
-            self._begin(lambda: self.thread.again(answer, model), rebuild=True, anew=True)
+            self._begin(partial(self.thread.again, answer, self.model), rebuild=True, anew=True)
 
     def action_go_on(self) -> None:
         """Go on with the last answer, if it isn't whole."""

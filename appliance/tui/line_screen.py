@@ -12,6 +12,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
+from appliance.sanitise import clean_line
+
 
 class LineScreen(ModalScreen[str | None]):
     """One line, or None where the user thought better of it."""
@@ -30,7 +32,7 @@ class LineScreen(ModalScreen[str | None]):
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content(self._title)
             dialog.border_subtitle = "Enter takes it · Esc leaves"
-            yield Input(self._value, select_on_focus=False)
+            yield Input(clean_line(self._value), select_on_focus=False)
             if self._note:
                 yield Label(Content(self._note), classes="note")
 

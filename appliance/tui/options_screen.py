@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Select, TextArea
 
 from appliance.conversations import Options
-from appliance.sanitise import clean_line
+from appliance.sanitise import clean, clean_line
 from appliance.settings import Preset
 from appliance.tui.text_screen import CleanTextArea
 
@@ -60,7 +60,7 @@ class OptionsScreen(ModalScreen[Options | None]):
                 yield Label("Longest answer")
                 yield Input(_text(options.max_tokens), placeholder="the server's", id="max_tokens", compact=True)
             yield Label("System prompt (empty: the expert's own)")
-            yield CleanTextArea(options.system, id="system", compact=True)
+            yield CleanTextArea(clean(options.system), id="system", compact=True)
             yield Label("", id="problem", markup=False)
 
     @on(Select.Changed, "#preset")

@@ -44,7 +44,7 @@ class TextScreen(ModalScreen[str | None]):
         with Vertical(classes="dialog tall") as dialog:
             dialog.border_title = Content(self._title)
             dialog.border_subtitle = "Ctrl+S keeps it · Esc leaves"
-            yield CleanTextArea(self._value)
+            yield CleanTextArea(clean(self._value))
             if self._note:
                 yield Label(Content(self._note), classes="note")
 

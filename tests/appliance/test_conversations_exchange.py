@@ -122,11 +122,17 @@ def test_an_imported_text_cant_steer_a_terminal(store: Store, tmp_path: Path, se
     file = tmp_path / "hostile.json"
     turns = [message(1, None, "user", text=hostile), message(2, 1, "assistant", text=hostile, better=hostile)]
     turns[1]["model"] = hostile
-    file.write_text(json.dumps({"conversations": [{"title": hostile, "messages": turns}]}))
+    options = {"system": hostile, "model": hostile[:200]}
+    file.write_text(json.dumps({"conversations": [{"title": hostile, "messages": turns, "options": options}]}))
     (number,) = import_file(store, file)
     thread = Thread.open(store, number)
     assert thread.conversation is not None
-    shown = [thread.conversation.title, *(one.text + one.better + one.model for one in thread.path)]
+    shown = [
+        thread.conversation.title,
+        thread.options.system,
+        thread.options.model,
+        *(one.text + one.better + one.model for one in thread.path),
+    ]
     assert all(character.isprintable() or character in "\n\ue000" for character in "".join(shown))
 
 

@@ -9,6 +9,7 @@ import pytest
 from textual.widgets import Input, Select, TextArea
 
 from appliance.conversations import Options
+from appliance.tui.notice import Notice
 from appliance.tui.options_screen import OptionsScreen
 from appliance.tui.text_screen import TextScreen
 from bundle.preferences import read_preferences
@@ -148,3 +149,21 @@ async def test_nothing_is_changed_while_an_answer_comes(server: Server) -> None:
         assert len(server.requests) == 2 and c.prompt.text == ""
         gate.set()
         await c.until(lambda: not c.screen.answering)
+
+
+async def test_what_fails_anew_leaves_what_was_there(server: Server) -> None:
+    server.script = [["One."], ["Two."]]
+    async with chat(server.url) as c:
+        await c.ask("How?")
+        server.refusal = "busy"
+        await c.press("ctrl+r")
+        await c.until(lambda: c.screen.query(Notice) and not c.screen.answering)
+        assert c.answers == ["One."] and c.texts == ["How?", "One."]
+        assert "busy" in str(c.screen.query_one(Notice).content) and c.prompt.text == ""
+        await c.press("f2", "!", "enter")
+        await c.until(lambda: c.prompt.text == "How?!" and not c.screen.answering)
+        assert c.texts == ["How?", "One."]
+        server.refusal = ""
+        await c.press("ctrl+r")
+        await c.until(lambda: c.answers == ["Two."] and not c.screen.answering)
+        assert not c.screen.query(Notice)
