@@ -156,16 +156,15 @@ async def test_two_thousand_messages_open_at_once_and_typing_goes_on(server: Ser
         assert len(c.screen.thread.path) == 2_000
         shown = len(c.screen.query("Question, Answer"))
         assert shown == WINDOW
-        began = time.perf_counter()
+        # The processor's time, not the clock's: tests share their machine.
+        began = time.process_time()
         await c.screen.open(Thread.open(c.store, 2))
         await c.until(lambda: len(c.screen.query("Question, Answer")) == WINDOW)
-        opened = time.perf_counter() - began
-        began = time.perf_counter()
+        assert time.process_time() - began < 2
+        began = time.process_time()
         await c.press(*"abcdefghij")
-        typed = (time.perf_counter() - began) / 10
         assert c.prompt.text == "abcdefghij"
-        print(f"opened in {opened:.2f} s, {typed * 1000:.0f} ms a key")
-        assert opened < 10 and typed < 1
+        assert time.process_time() - began < 2
         for _ in range(25):
             await c.press("pageup")
         await c.until(lambda: len(c.screen.query("Question, Answer")) > WINDOW)

@@ -93,3 +93,14 @@ async def test_a_copy_goes_through_the_terminal(server: Server, monkeypatch: pyt
         await c.until(lambda: c.app.clipboard == "Yes.")
         await c.until(lambda: c.notifications)
         assert c.notifications[-1].startswith("The answer sent to the terminal")
+
+
+async def test_text_that_is_selected_with_the_mouse_is_copied(server: Server) -> None:
+    server.script = [["Select this."]]
+    async with chat(server.url) as c:
+        await c.ask("How?")
+        await c.pilot.click("MarkdownParagraph", offset=(2, 0), times=2)
+        await c.press("ctrl+c")
+        await c.until(lambda: c.copied)
+        assert "Select this." in c.copied[0]
+        assert c.prompt.has_focus
