@@ -223,7 +223,7 @@ class ChatScreen(Screen[None]):
 
     def write(self, text: str) -> None:
         """Put a text into the prompt."""
-        self._prompt.fill(clean(text))
+        self._prompt.fill(text)
 
     def _begin(
         self, opening: Callable[[], Draft], *, rebuild: bool = False, anew: bool = False, typed: str = ""

@@ -59,7 +59,7 @@ class Prompt(TextArea):
 
     def fill(self, text: str) -> None:
         """Put a text in, to be gone on with."""
-        self.text = text
+        self.text = clean(text)
         self.move_cursor(self.document.end)
         self.focus()
 
@@ -130,7 +130,7 @@ class Prompt(TextArea):
 
     def _recall(self, place: int) -> None:
         self._place = place
-        self.text = self.asked[-place] if place else self._begun
+        self.text = clean(self.asked[-place]) if place else self._begun
         # At the first line after going up and at the last one after going down, so that the next key goes on.
         self.move_cursor(self.document.end)
         if self.document.line_count > 1 and place:

@@ -41,7 +41,7 @@ def boffin(server: Server, tmp_path: Path) -> Run:
     def begin(*arguments: str, **options: Any) -> Any:
         pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         command = [sys.executable, "-m", "boffin", *arguments, "--url", server.url]
-        return subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, **{**pipes, **options})
+        return subprocess.Popen(command, cwd=tmp_path, text=True, **{"env": environment, **pipes, **options})
 
     return begin
 
@@ -162,3 +162,10 @@ def test_the_plain_chat_survives_its_server(boffin: Run, server: Server) -> None
 def test_a_chat_without_a_terminal_says_so(boffin: Run) -> None:
     process = boffin("chat", start_new_session=True)
     assert "use `boffin chat --plain` or `boffin ask` in scripts" in process.communicate("", timeout=60)[1]
+
+
+def test_the_key_comes_from_the_environment(boffin: Run, server: Server) -> None:
+    server.script = [["One."]]
+    environment = {**os.environ, "BOFFIN_API_KEY": "s3cret", "PYTHONPATH": str(ROOT)}
+    out, err = boffin("ask", "How?", env=environment).communicate("", timeout=60)
+    assert (out, err, server.keys) == ("One.\n", "", ["Bearer s3cret"])

@@ -38,6 +38,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.script: list[list[str | threading.Event]] = []
         self.requests: list[dict[str, Any]] = []
+        self.keys: list[str] = []
         self.hung_up = threading.Event()
         self.cached = False
         self.finish_reason = "stop"
@@ -65,6 +66,7 @@ class Handler(BaseHTTPRequestHandler):
         self._reply(200, models if self.path == "/v1/models" else self.server.health)
 
     def do_POST(self) -> None:
+        self.server.keys.append(self.headers.get("Authorization", ""))
         self.server.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         if 0 < self.server.longest < len(self.server.requests[-1]["messages"]):
             code = "context_length_exceeded"

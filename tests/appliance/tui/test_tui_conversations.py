@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from textual.widgets import Input
 
-from appliance.conversations import Message, Store, Thread
+from appliance.conversations import Conversation, Message, Options, Store, Thread
 from appliance.tui.answer import Answer
 from appliance.tui.conversation import MOST, WINDOW
 from appliance.tui.conversations_screen import ConversationsScreen
@@ -185,3 +187,27 @@ async def test_what_was_streamed_is_in_the_store_as_it_comes(
             assert Thread.open(other, 1).path[1].state == "writing"
         gate.set()
         await c.until(lambda: not c.screen.answering)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_an_imported_stranger_cant_steer_the_terminal(server: Server, place: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    marks = ("[red]", "[/]", "[@click=app.quit]", "](http://x)", "```\n", "a ")
+    odd = [*"\x1b[]0;\x07\x9b\u202e\u2066\x00\r\n\t\b\x7f`|#>*_~", *marks]
+    hostile = ["".join(chance.choices(odd, k=120)) for _ in range(6)]
+    with Store(place) as store:
+        # Past the import's own cleaning, as a damaged or hostile file of conversations would be.
+        messages = [
+            Message(id=number + 1, parent=number or None, role="assistant" if number % 2 else "user", text=text)
+            for number, text in enumerate(hostile)
+        ]
+        conversation = Conversation(id=0, title=hostile[0], options=Options(system=hostile[1], model=hostile[2][:200]))
+        (number,) = store.add_all([(conversation, messages)])
+    async with chat(server.url, place=place, open=number) as c:
+        opened: list[str] = []
+        c.app.open_url = lambda url, **_: opened.append(url)  # type: ignore[method-assign]
+        for keys in ("f1", "escape ctrl+o", "a", "f2", "escape escape f3", "escape f6", "escape f8", "escape f2", "up"):
+            await c.press(*keys.split())
+            await c.pilot.pause()
+            assert not {unicodedata.category(one) for one in c.shown.replace("\n", "")} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+        assert opened == [] and c.app.is_running
