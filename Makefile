@@ -9,7 +9,7 @@ EXTRAS := curation,trainer,convert,evaluation,appliance,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora screenshots docs clean
+.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora bench-determinism screenshots docs clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ bench-train: setup ## records a second, memory and loss of training, against pla
 
 bench-qlora: setup ## twenty steps on a base in 4 bits on the processor, and its adapter loaded and merged
 	@$(BIN)/python -m benchmarks.qlora
+
+bench-determinism: setup ## how often other requests change a greedy token, and what strict mode costs (after `make demo`)
+	@$(BIN)/python -m benchmarks.determinism
 
 screenshots: setup ## make the README's picture from the real terminal UI and the demo's expert
 	@$(BIN)/python scripts/screenshots.py --bundle $(POCKET)/workspace/bundle --question "$(QUESTION)" --out docs/images

@@ -35,7 +35,9 @@ class Client:
         """
         self.url = _root(url)
         # No proxies from the environment: the server is this machine.
-        self._http = httpx.Client(base_url=self.url, timeout=_timeout(timeout), headers=_headers(key), trust_env=False)
+        self._http = httpx.Client(
+            base_url=self.url, timeout=_timeout(timeout), headers=authorization(key), trust_env=False
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +101,7 @@ class AsyncClient:
         """
         self.url = _root(url)
         self._http = httpx.AsyncClient(
-            base_url=self.url, timeout=_timeout(timeout), headers=_headers(key), trust_env=False
+            base_url=self.url, timeout=_timeout(timeout), headers=authorization(key), trust_env=False
         )
 
     async def __aenter__(self) -> Self:
@@ -159,7 +161,12 @@ def _body(messages: Sequence[Message], options: ChatOptions) -> dict[str, Any]:
     return {"messages": [dict(message) for message in messages], "stream": True, **options}
 
 
-def _headers(key: str) -> dict[str, str]:
+def authorization(key: str) -> dict[str, str]:
+    """The header that shows a server the key, where there is one.
+
+    Raises:
+        ServerError: no server's key looks like that.
+    """
     if not (key.isascii() and key.isprintable()):
         raise ServerError("the key of the server has characters that no key has; look at the variable that it is in")
     return {"Authorization": f"Bearer {key}"} if key else {}

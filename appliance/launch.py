@@ -6,6 +6,7 @@ line and its health; nothing about the engine.
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,14 +15,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
-import httpx
-
-from appliance.client import Client, Health
-from appliance.settings import ApplianceSettings
+from appliance.settings import Access, ApplianceSettings, Logs
 from bundle.errors import ServerError
 from bundle.manifest import load_manifest
+
+if TYPE_CHECKING:  # it takes a while to import, in which a server can start
+    from appliance.client import Health
 
 START_TIMEOUT = 300.0
 """Seconds that a server gets to load its model: a large one is read and digested first."""
@@ -29,16 +31,18 @@ STOP_TIMEOUT = 20.0
 """Seconds that a server gets to stop before it is killed."""
 RESTARTS = 5
 """How often a server that ends by itself is started again."""
-_POLL = 0.05
+_POLL = 0.02
 _LOOK = 1.0
 """Seconds between two looks at whether a server still runs."""
+_TRY = 2.0
+"""Seconds in which a server that runs already takes a connection."""
 
 
 class LocalServer:
     """A server of one bundle on a free port of this machine; a context manager."""
 
     def __init__(self, bundle: Path, settings: ApplianceSettings, cache_dir: Path) -> None:
-        """`settings.host` and `settings.port` are left aside: any free loopback port is taken."""
+        """`settings.host`, `port`, `access` and `log` are left aside: any free loopback port is taken."""
         self._bundle = bundle
         self._settings = settings
         self._cache_dir = cache_dir
@@ -64,7 +68,10 @@ class LocalServer:
         Raises:
             ServerError: it doesn't start; the text carries its own last line.
         """
-        process = self._launch()
+        process = self._spawn()
+        from appliance.client import Client
+
+        self.url = self._read_address(process)
         deadline = time.monotonic() + START_TIMEOUT
         with Client(self.url) as client:
             while time.monotonic() < deadline:
@@ -90,7 +97,7 @@ class LocalServer:
                     left -= 1
                     # Where it can't be started the next look tries again.
                     with suppress(ServerError):
-                        self._launch()
+                        self.url = self._read_address(self._spawn())
 
         watcher = threading.Thread(target=watch, name="watch", daemon=True)
         watcher.start()
@@ -100,11 +107,12 @@ class LocalServer:
             over.set()
             watcher.join()
 
-    def _launch(self) -> subprocess.Popen[str]:
-        """Start the process; it listens when this returns, and loads its model after that."""
+    def _spawn(self) -> subprocess.Popen[str]:
+        """Start the process: it tells its address as soon as it listens, and loads its model after that."""
         # Once it has an address it keeps it, so that its clients find it again.
-        port = httpx.URL(self.url).port or 0 if self.url else 0
-        settings = self._settings.model_copy(update={"host": "127.0.0.1", "port": port})
+        port = urlsplit(self.url).port or 0
+        own = {"host": "127.0.0.1", "port": port, "access": Access(), "log": Logs(requests=False)}
+        settings = self._settings.model_copy(update=own)
         if self._errors is not None:
             self._errors.close()
         if self._process is not None and self._process.stdin is not None and self._process.stdout is not None:
@@ -128,7 +136,6 @@ class LocalServer:
             text=True,
             start_new_session=True,  # Ctrl+C in the terminal is meant for whoever shows the answer
         )
-        self.url = self._read_address(process)
         return process
 
     def stop(self) -> None:
@@ -148,6 +155,17 @@ class LocalServer:
         if self._errors is not None:
             self._errors.close()
             self._errors = None
+
+    def peak_memory(self) -> int | None:
+        """The most memory that the server has had so far, in bytes; None where the system doesn't tell."""
+        if self._process is None:
+            return None
+        try:
+            lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        except OSError:
+            return None
+        peak = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+        return int(peak[0]) * 1024 if peak else None
 
     def _read_address(self, process: subprocess.Popen[str]) -> str:
         """The address, which the server tells in its first line as soon as it listens."""
@@ -182,6 +200,12 @@ def running_server(bundle: Path, settings: ApplianceSettings) -> str | None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     if not settings.port:
         return None
+    try:
+        socket.create_connection((settings.host, settings.port), timeout=_TRY).close()
+    except OSError:
+        return None
+    from appliance.client import Client
+
     try:
         with Client(f"http://{host}:{settings.port}") as client:
             health = client.health()

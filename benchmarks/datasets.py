@@ -40,8 +40,8 @@ from bundle.records import EVAL, SYMBOLS, TRAIN, Record, read_records, write_rec
 from bundle.stage import TerminalProgress
 from evaluation.answers import ANSWERS
 from evaluation.bootstrap import Series
+from evaluation.estimate import estimate
 from evaluation.metric import METRICS
-from evaluation.report import estimate
 from evaluation.stage import run
 from symbols.table import SymbolTable, SymbolTableError
 

@@ -12,7 +12,6 @@ import typer
 
 from appliance.code_blocks import code_blocks
 from appliance.conversations import Message, Store, Thread
-from appliance.reply import read_answer
 from appliance.sanitise import clean
 from boffin.served import conversations, endpoint, find_bundle, first_model, key, piped_input
 from bundle.errors import BoffinError, SettingsError
@@ -43,9 +42,10 @@ def ask_once(
         raise SettingsError('nothing was asked; write boffin ask "How do I …?", or pipe a question in')
     served = None if url else find_bundle(folder, assignments, bundle)
     with conversations() as store, endpoint(served, url) as address:
-        from appliance.client import Client
+        from appliance.client import Client  # here, where a server of its own has begun to start
+        from appliance.reply import read_answer
 
-        with Client(address, key=key() if url else "") as client:
+        with Client(address, key=key()) as client:
             thread = _thread(store, go_on)
             model = thread.options.model or first_model(client.models(), address)
             draft = thread.ask(clean(content), model)

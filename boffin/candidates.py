@@ -1,21 +1,29 @@
-"""Serves bundles for the evaluation, each on a free port, for as long as it takes.
+"""The candidates of an evaluation, and the servers of those that are this project's.
 
 All of one quantisation, that which the tuned one serves by default unless the settings name another: what is compared
-is the training, not the rounding.
+is the training, not the rounding. Only candidates that are listed as such have another.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from appliance.launch import LocalServer
 from appliance.settings import AnswerCache
 from boffin.project import Project
-from boffin.stages import BUNDLE
+from boffin.stages import BASE_BUNDLE, BUNDLE, recorded_file
+from bundle.errors import SettingsError
 from bundle.manifest import load_manifest
 from bundle.stage import Progress
-from evaluation.candidate import Candidate
+from evaluation.candidate import Candidate, Recording, Remote, Served
+from evaluation.candidate_settings import ALL, EVERYTHING, EndpointCandidate, QuantisedCandidate, RecordedCandidate
+from evaluation.cost.case import Hosted
+
+OWN = {"base": BASE_BUNDLE, "tuned": BUNDLE}
+"""The two that are always compared, and their artefacts."""
 
 
 @contextmanager
@@ -26,22 +34,103 @@ def served_candidates(project: Project, bundles: Mapping[str, str], progress: Pr
         BundleError: a bundle isn't there or damaged.
         ServerError: a server doesn't start.
     """
-    settings = project.settings.appliance
-    tuned = load_manifest(project.workspace.path(BUNDLE).resolve()).model(settings.quantisation)
-    settings = settings.model_copy(
-        update={
-            "cache": AnswerCache(enabled=False),
-            "slots": project.settings.evaluation.concurrency,
-            "quantisation": tuned.quantisation,
-        }
-    )
     with ExitStack() as stack:
         candidates = []
         for name, artefact in bundles.items():
-            folder = project.workspace.path(artefact).resolve()
-            manifest = load_manifest(folder)
-            model = manifest.model(settings.quantisation)
-            progress(f"starting {manifest.name}")
-            server = stack.enter_context(LocalServer(folder, settings, project.workspace.path("cache")))
-            candidates.append(Candidate(name, server.url, manifest.name, model.quantisation, model.bytes))
+            progress(f"starting {name}")
+            candidate = _own(project, name, artefact)
+            assert candidate.serve
+            candidates.append(replace(candidate, url=stack.enter_context(candidate.serve()).url, serve=None))
         yield candidates
+
+
+def all_candidates(project: Project) -> list[Candidate]:
+    """Base, tuned, and what the settings list; nothing is started, read or asked yet.
+
+    Raises:
+        BundleError: a bundle isn't there or damaged, or lacks a type.
+        SettingsError: a key's variable isn't set.
+    """
+    settings = project.settings.evaluation
+    found = [_own(project, name, artefact) for name, artefact in OWN.items()]
+    for one in (*(EVERYTHING if settings.all_candidates else ()), *settings.candidates):
+        if isinstance(one, QuantisedCandidate):
+            own = _variants(project, one)
+            known = {candidate.name for candidate in found}
+            found += [candidate for candidate in own if candidate.name not in known]
+        elif isinstance(one, EndpointCandidate):
+            found.append(_remote(project, one))
+        else:
+            found.append(_recorded(project, one))
+    return found
+
+
+def _own(project: Project, name: str, artefact: str, quantisation: str = "") -> Candidate:
+    folder = project.workspace.path(artefact).resolve()
+    manifest = load_manifest(folder)
+    model = manifest.model(quantisation or _usual(project))
+    settings = project.settings.appliance.model_copy(
+        update={
+            "cache": AnswerCache(enabled=False),
+            "slots": project.settings.evaluation.concurrency,
+            "quantisation": model.quantisation,
+        }
+    )
+
+    @contextmanager
+    def serve() -> Iterator[Served]:
+        with LocalServer(folder, settings, project.workspace.path("cache")) as server:
+            yield Served(server.url, server.peak_memory)
+
+    trained = bool(manifest.adapter_digest)
+    return Candidate(name, "", manifest.name, model.quantisation, model.bytes, trained=trained, serve=serve)
+
+
+def _usual(project: Project) -> str:
+    """The type that the tuned one serves."""
+    manifest = load_manifest(project.workspace.path(BUNDLE).resolve())
+    return manifest.model(project.settings.appliance.quantisation).quantisation
+
+
+def _variants(project: Project, listed: QuantisedCandidate) -> list[Candidate]:
+    """The candidates of one entry; that which is compared anyway isn't among them."""
+    artefact, usual = OWN[listed.of], _usual(project)
+    have = [model.quantisation for model in load_manifest(project.workspace.path(artefact).resolve()).models]
+    types = have if ALL in listed.types else listed.types or [usual]
+    found = []
+    for quantisation in types:
+        candidate = _own(project, listed.of, artefact, quantisation)
+        parts = [
+            listed.of,
+            candidate.quantisation if candidate.quantisation != usual else "",
+            "greedy" if listed.greedy else "",
+            "" if listed.system_prompt else "no prompt",
+        ]
+        name = " ".join(part for part in parts if part)
+        system = None if listed.system_prompt else ""
+        found.append(replace(candidate, name=name, greedy=listed.greedy, system=system))
+    return found
+
+
+def _remote(project: Project, listed: EndpointCandidate) -> Candidate:
+    variable = listed.key_variable
+    if variable and not os.environ.get(variable):
+        raise SettingsError(
+            f"evaluation.candidates: {listed.name}: the variable {variable} isn't set; put the endpoint's key into it"
+        )
+    prompt, answer = listed.usd_a_million_prompt_tokens, listed.usd_a_million_answer_tokens
+    price = None if prompt is None or answer is None else Hosted(listed.name, prompt, answer)
+    return Candidate(
+        listed.name,
+        listed.url,
+        listed.model,
+        system=(project.settings.project.system_prompt or None) if listed.system_prompt else None,
+        greedy=listed.greedy,
+        trained=False,
+        remote=Remote(os.environ.get(variable, ""), price),
+    )
+
+
+def _recorded(project: Project, listed: RecordedCandidate) -> Candidate:
+    path = recorded_file(project, listed)
+    return Candidate(listed.name, "", f"answers from {path.name}", recording=Recording(path, listed.candidate))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boffin.served import Served, chat_settings, conversations, endpoint, find_bundle, first_model, key, piped_input
+from boffin.served import Served, conversations, endpoint, find_bundle, first_model, key, piped_input, serving_settings
 from bundle.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ def open_chat(folder: Path, assignments: Sequence[str], bundle: Path | None, url
         SettingsError: there is no terminal to draw on.
     """
     served = None if url else find_bundle(folder, assignments, bundle)
-    settings = (served.settings if served else chat_settings(folder, assignments)).chat
+    settings = (served.settings if served else serving_settings(folder, assignments)).chat
     if plain:
         with conversations() as store, endpoint(served, url) as address:
-            _converse(store, address, key() if url else "", settings)
+            _converse(store, address, key(), settings)
         return
     text = piped_input()
     if not sys.stdout.isatty() or not _terminal_input():
         raise SettingsError("boffin chat needs a terminal; use `boffin chat --plain` or `boffin ask` in scripts")
     with conversations() as store, endpoint(served, url) as address:
-        asyncio.run(_draw(store, address, key() if url else "", settings, served, text))
+        asyncio.run(_draw(store, address, key(), settings, served, text))
 
 
 async def _draw(

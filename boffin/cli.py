@@ -5,6 +5,7 @@ A user's mistake is one line on standard error and exit code 1; Ctrl+C is exit c
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -14,7 +15,9 @@ import typer
 
 from boffin.bundle_commands import bundles
 from boffin.cost_command import cost
+from boffin.keys_commands import keys
 from boffin.options import HERE, Assignments, Folder, Signer
+from boffin.review_command import review
 from boffin.suite_commands import suites
 
 app = typer.Typer(
@@ -40,6 +43,7 @@ data = typer.Typer(
 app.add_typer(data, name="data")
 app.add_typer(bundles, name="bundle")
 app.add_typer(suites, name="suite")
+app.add_typer(keys, name="keys")
 
 Dataset = Annotated[
     Path | None, typer.Option("--dataset", help="A dataset's folder, instead of the project's.", metavar="DIR")
@@ -108,12 +112,28 @@ def convert(folder: Folder = HERE, assignments: Assignments = None, force: Force
 
 
 @app.command()
-def evaluate(folder: Folder = HERE, assignments: Assignments = None, force: Force = False) -> None:
-    """Compare the tuned model with its base, through the endpoint."""
-    _run(folder, assignments, ["report"], "evaluate" if force else "")
+def evaluate(
+    folder: Folder = HERE,
+    assignments: Assignments = None,
+    force: Force = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Compare every type in the bundle, too, greedily, and without the prompt.")
+    ] = False,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Fail where it is worse than what was accepted, or than the limits.")
+    ] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Later runs' gates compare with this one; with --gate only if it passes.")
+    ] = False,
+) -> None:
+    """Compare the tuned model with its base and other candidates, through their endpoints."""
+    from boffin.evaluation import evaluate as run
+
+    run(folder, assignments or [], force=force, everything=everything, gate=gate, accept=accept)
 
 
 app.command()(cost)
+app.command()(review)
 
 
 @app.command()
@@ -175,15 +195,44 @@ def serve(
     folder: Folder = HERE,
     assignments: Assignments = None,
     bundle: Bundle = None,
-    host: Annotated[str, typer.Option("--host", help="Address to listen on; only loopback is taken.")] = "",
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "",
     port: Annotated[int, typer.Option("--port", help="Port to listen on; 0 takes a free one.")] = -1,
+    keys_file: Annotated[
+        Path | None, typer.Option("--keys", help="Take only requests with a key of this file.", metavar="FILE")
+    ] = None,
+    anybody: Annotated[bool, typer.Option("--open", help="Let other machines ask without a key.")] = False,
+    certificate: Annotated[
+        Path | None, typer.Option("--tls-certificate", help="Speak HTTPS with this certificate.", metavar="PEM")
+    ] = None,
+    private_key: Annotated[
+        Path | None, typer.Option("--tls-key", help="Its key, if it is another file.", metavar="PEM")
+    ] = None,
 ) -> None:
-    """Serve the expert over HTTP, in OpenAI's protocol."""
+    """Serve the expert over HTTP, in OpenAI's protocol and in Ollama's."""
     from boffin.serve import serve_bundle
 
+    files = {"keys": keys_file, "tls_certificate": certificate, "tls_key": private_key}
     flags = [f'appliance.host="{host}"'] if host else []
     flags += [f"appliance.port={port}"] if port >= 0 else []
+    flags += ["appliance.access.open=true"] if anybody else []
+    flags += [f"appliance.access.{name}={json.dumps(str(path.absolute()))}" for name, path in files.items() if path]
     serve_bundle(folder, [*(assignments or []), *flags], bundle)
+
+
+@app.command()
+def batch(
+    questions: Annotated[Path, typer.Argument(help="A question a line: JSON with `question`, `messages` or `prompt`.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The answers, a line each.", metavar="FILE")],
+    folder: Folder = HERE,
+    assignments: Assignments = None,
+    bundle: Bundle = None,
+    url: Url = "",
+    at_once: Annotated[int, typer.Option("--at-once", help="Requests under way; 0 for the server's slots.", min=0)] = 0,
+) -> None:
+    """Answer a file of questions; what is answered already is not asked again."""
+    from boffin.batch import run_batch
+
+    run_batch(questions, out, folder, assignments or [], bundle, url, at_once)
 
 
 @app.command()

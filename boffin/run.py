@@ -42,6 +42,13 @@ def run_stages(folder: Path, assignments: Sequence[str], artefacts: Sequence[str
             finally:
                 progress.end()
             summarise(project, finished[-1])
+        if REPORT in artefacts:
+            from boffin.opinions import gather_opinions
+
+            try:
+                gather_opinions(project, progress)
+            finally:
+                progress.end()
     if REPORT in artefacts:
         show_report(project)
     if len(finished) > 1:
@@ -79,12 +86,15 @@ def summarise(project: Project, finished: Finished) -> None:
 
 
 def show_report(project: Project) -> None:
-    """Print the evaluation's table."""
-    from evaluation.report import print_table
+    """Print the evaluation's table, and what a judge and people say."""
+    from evaluation.opinion_page import headlines
+    from evaluation.report import load_report, print_table
 
     report = project.workspace.path(REPORT)
     typer.echo()
     print_table(report / "report.json")
+    for line in headlines(load_report(report)):
+        typer.echo(line)
     typer.echo(f"In full, with answers: {shown(report / 'report.md')}")
 
 

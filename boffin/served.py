@@ -1,6 +1,6 @@
-"""What `boffin serve`, `ask` and `chat` have in common: which bundle is meant, which server answers, where it is kept.
+"""What `boffin serve`, `ask`, `chat` and `batch` have in common: the bundle that is meant, the server that answers.
 
-`ask` and `chat` join the server that already serves this very bundle, or start one of their own for as long as they
+The last three join the server that already serves this very bundle, or start one of their own for as long as they
 need it. They reach it over HTTP, as any other client does.
 """
 
@@ -19,7 +19,7 @@ import typer
 
 from appliance.settings import ApplianceSettings
 from boffin.project import open_project
-from boffin.settings import FILE, load_appliance_settings
+from boffin.settings import FILE, load_appliance_settings, load_settings
 from boffin.stages import BUNDLE
 from bundle.errors import BoffinError, ConversationError, ServerError
 from bundle.manifest import load_manifest
@@ -55,25 +55,38 @@ def find_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) -
         SettingsError: the project's settings can't be used.
     """
     if bundle is not None:
-        served = Served(bundle.resolve(), load_appliance_settings(assignments), CACHE.expanduser())
+        served = Served(bundle.resolve(), _beside(Path(), load_appliance_settings(assignments)), CACHE.expanduser())
     else:
         project = open_project(folder, assignments)
         workspace = project.workspace
         votes = project.folder / (project.settings.trainer.preferences or PREFERENCES)
-        served = Served(workspace.path(BUNDLE), project.settings.appliance, workspace.path("cache"), votes)
+        settings = _beside(project.folder, project.settings.appliance)
+        served = Served(workspace.path(BUNDLE), settings, workspace.path("cache"), votes)
     load_manifest(served.bundle)
     return served
 
 
-def chat_settings(folder: Path, assignments: Sequence[str]) -> ApplianceSettings:
-    """The settings of a chat with a server elsewhere: the project's, where there is one."""
-    if (folder / FILE).is_file():
-        return open_project(folder, assignments).settings.appliance
-    return load_appliance_settings(assignments)
+def serving_settings(folder: Path, assignments: Sequence[str]) -> ApplianceSettings:
+    """The project's settings of the appliance, or the defaults where there is no project.
+
+    Raises:
+        SettingsError: they can't be used.
+    """
+    if (folder / FILE).exists():
+        return _beside(folder, load_settings(folder, assignments).appliance)
+    return _beside(Path(), load_appliance_settings(assignments))
+
+
+def _beside(folder: Path, settings: ApplianceSettings) -> ApplianceSettings:
+    """The settings with the paths of files taken from a folder on."""
+    names = ("keys", "tls_certificate", "tls_key")
+    found = {name: folder / path.expanduser() for name in names if (path := getattr(settings.access, name))}
+    adapters = {name: folder / path.expanduser() for name, path in settings.adapters.items()}
+    return settings.model_copy(update={"access": settings.access.model_copy(update=found), "adapters": adapters})
 
 
 def key() -> str:
-    """The key that a named server is shown; empty for none."""
+    """The key that servers are shown; empty for none."""
     return os.environ.get(KEY, "")
 
 

@@ -20,7 +20,7 @@ from appliance.settings import ApplianceSettings
 from bundle.errors import SettingsError
 from bundle.settings import SettingsPart, parts_in
 from convert.settings import ConvertSettings
-from curation.settings import AnySource, CurationSettings
+from curation.settings import CurationSettings
 from evaluation.cost.settings import CostSettings
 from evaluation.settings import EvaluationSettings
 from trainer.settings import TrainerSettings
@@ -28,7 +28,7 @@ from trainer.settings import TrainerSettings
 FILE = "boffin.toml"
 PREFIX = "BOFFIN_"
 NOT_SETTINGS = frozenset({"BOFFIN_BACKEND", "BOFFIN_API_KEY"})
-"""Variables that aren't settings: of `make setup`, and the key of a server that is chatted with."""
+"""Variables that aren't settings: of `make setup`, and the key that clients send."""
 
 _Part = TypeVar("_Part", bound=SettingsPart)
 
@@ -158,7 +158,7 @@ def _validate(values: dict[str, Any], path: Path, origins: Mapping[tuple[str, ..
 
 def _explain(problem: Any, where: str, origins: Mapping[tuple[str, ...], str]) -> str:
     location = tuple(problem["loc"])
-    # After a source's number pydantic puts the source's kind.
+    # After the number of a source or a candidate pydantic puts its kind.
     key = re.sub(r"(\.\d+)\.\w+(?=\.)", r"\1", ".".join(str(part) for part in location))
     names = tuple(part for part in location if isinstance(part, str))
     where = next((origin for path, origin in origins.items() if path[: len(names)] == names), where)
@@ -168,18 +168,23 @@ def _explain(problem: Any, where: str, origins: Mapping[tuple[str, ...], str]) -
         hint = f"did you mean `{near[0]}`?" if near else f"valid here: {', '.join(sorted(valid))}"
         return f"{where}: unknown key `{key}`; {hint}"
     if problem["type"].startswith("union_tag"):
-        kinds = ", ".join(sorted(one.model_fields["kind"].default for one in parts_in(AnySource)))
-        return f"{where}: `{key}.kind` is none of the kinds of source; write one of {kinds}"
+        kinds = ", ".join(sorted(one.model_fields["kind"].default for one in _models(Settings, names)))
+        return f"{where}: `{key}.kind` is none of the kinds that there are; write one of {kinds}"
     if problem["type"] == "missing":
         return f"{where}: `{key}` is missing; add it (`boffin init` writes a commented example)"
-    return f"{where}: `{key}`: {problem['msg']}"
+    return f"{where}: `{key}`: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def _fields(model: type[BaseModel], names: Sequence[str]) -> list[str]:
-    """The valid keys at a place in the tree; a source's kind stands in it as a name of its own."""
+    """The valid keys at a place in the tree."""
+    return [name for one in _models(model, names)[:1] for name in one.model_fields]
+
+
+def _models(model: type[BaseModel], names: Sequence[str]) -> list[type[BaseModel]]:
+    """What may stand at a place in the tree; a source's or a candidate's kind is a name of its own in it."""
     models = [model]
     for name in names:
         tagged = [one for one in models if "kind" in one.model_fields and one.model_fields["kind"].default == name]
         fields = [one.model_fields[name] for one in models if name in one.model_fields]
         models = tagged or [one for field in fields[:1] for one in parts_in(field.annotation)]
-    return [name for one in models[:1] for name in one.model_fields]
+    return models

@@ -15,10 +15,11 @@ from typing import Any
 from boffin.base import base_digest, find_base
 from boffin.project import Project
 from bundle.digests import digest_file, digest_files, digest_value
-from bundle.errors import BaseModelError, DatasetError
+from bundle.errors import BaseModelError, DatasetError, EvaluationError
 from bundle.manifest import SYMBOLS, load_manifest
 from bundle.records import EVAL, TRAIN
 from bundle.stage import Progress, StageResult
+from evaluation.candidate_settings import RecordedCandidate
 
 BASE, DATASET, ADAPTER, PREFERRED = "base", "dataset", "adapter", "preferred"
 BASE_BUNDLE, BUNDLE, REPORT = "base-bundle", "bundle", "report"
@@ -240,9 +241,21 @@ def _convert(
 
 
 def evaluation_depends(project: Project) -> Any:
-    """What is measured; how much of a drop is allowed, and what it costs, changes no report."""
+    """What is measured; how much of a drop is allowed, what it costs and who judges changes no answer."""
     settings = project.settings.evaluation
-    return [settings.model_dump(mode="json", exclude={"allowed_drop", "cost"}), _suite_digest(project)]
+    recorded = [recorded_file(project, one) for one in settings.candidates if one.kind == "recorded"]
+    if missing := [path for path in recorded if not path.is_file()]:
+        raise EvaluationError(f"{missing[0]}: no such file; `evaluation.candidates` names it for recorded answers")
+    return [
+        settings.model_dump(mode="json", exclude={"allowed_drop", "cost", "gate", "judge"}),
+        _suite_digest(project),
+        [digest_file(path) for path in recorded],
+    ]
+
+
+def recorded_file(project: Project, candidate: RecordedCandidate) -> Path:
+    """The file of a candidate's recorded answers."""
+    return project.folder / Path(candidate.path).expanduser()
 
 
 def suite_of(project: Project) -> Path | None:
@@ -271,14 +284,38 @@ def _suite_texts(project: Project) -> list[str]:
 
 
 def _run_evaluation(project: Project, out: Path, progress: Progress) -> StageResult:
-    from boffin.candidates import served_candidates
+    from boffin.candidates import all_candidates
     from bundle.manifest import load_manifest
+    from evaluation.bill import Bill
+    from evaluation.cost.measured import measure
+    from evaluation.cost.prices import load_prices
     from evaluation.stage import run
 
-    template = load_manifest(project.workspace.path(BUNDLE)).template
-    with served_candidates(project, {"base": BASE_BUNDLE, "tuned": BUNDLE}, progress) as candidates:
-        dataset = project.workspace.path(DATASET).resolve()
-        return run(project.settings.evaluation, template, candidates, dataset, out, progress, suite_of(project))
+    settings, path = project.settings.evaluation, project.workspace.path
+    prices = load_prices(project.folder / Path(settings.cost.prices).expanduser() if settings.cost.prices else None)
+    training = measure(out, path(tuned(project)), path(DATASET)).training_hours
+    return run(
+        settings,
+        load_manifest(path(BUNDLE)).template,
+        all_candidates(project),
+        path(DATASET).resolve(),
+        out,
+        progress,
+        suite_of(project),
+        kept=_answered(project),
+        bill=Bill(settings.cost, prices, training),
+    )
+
+
+def _answered(project: Project) -> Path:
+    """Where an evaluation keeps the answers that a later attempt goes on from, for the very same models."""
+    stamps = [project.workspace.stamp(name) for name in (BASE_BUNDLE, BUNDLE)]
+    models = digest_value([STAGES[REPORT].format, *(stamp.content if stamp else "" for stamp in stamps)])
+    return project.workspace.path("cache") / "evaluation" / models[:16]
+
+
+def _discard_answers(project: Project) -> None:
+    shutil.rmtree(project.workspace.path("cache") / "evaluation", ignore_errors=True)
 
 
 _DATASET_FILES = _of_files(TRAIN, EVAL, SYMBOLS)
@@ -314,11 +351,12 @@ STAGES = {
         Stage(
             "evaluate",
             REPORT,
-            3,
+            4,
             (DATASET, BASE_BUNDLE, BUNDLE),
             evaluation_depends,
             _run_evaluation,
             _of_files("report.json"),
+            _discard_answers,
         ),
     )
 }

@@ -7,10 +7,11 @@
     workspace/base-bundle  the base model as a bundle, to compare with
     workspace/bundle       convert's result: the expert
     workspace/report       the evaluation's result
+    workspace/reviews      what people said of the answers, a file a reviewer; no stage reads it
     workspace/gate         the last refresh against the expert before it
     workspace/refresh      a refresh that isn't done, or that the gate stopped: artefacts of its own
     workspace/checkpoints  what a training run that was stopped or killed goes on from
-    workspace/cache        the appliance's answers
+    workspace/cache        the appliance's answers, curation's entries, answers of an evaluation that was stopped
 
 Each artefact is a link that is moved onto a complete folder. Knows nothing about what the stages do.
 """

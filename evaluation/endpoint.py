@@ -11,24 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Annotated, Any, Self, TypeVar
+from urllib.parse import urlsplit
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bundle.errors import EvaluationError
 from evaluation.candidate import Candidate
-from evaluation.escape import one_line
+from evaluation.connection import Connection
 
-TRIES = 3
-"""How often a request is sent before an unreachable or busy endpoint is given up."""
-PAUSE = 0.5
-"""Seconds before the second try; twice as long before each further one."""
-TIMEOUT = httpx.Timeout(600, connect=10)
-"""Seconds to wait for a reply; small machines take minutes over a long answer."""
-MAX_REPLY = 64_000_000
-"""Bytes beyond which a reply is refused."""
-_BUSY = (429, 503)
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_EXTENSIONS = ("repeat_penalty",)
+"""Fields of llama.cpp's that are none of OpenAI's."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +34,15 @@ class Answer:
     """Its length in the candidate's own tokens, its end token included where the endpoint counts it."""
     seconds: float
     """From the request to the whole reply; other requests were under way meanwhile."""
+    prompt_tokens: int = 0
+    """Length of its prompt in the candidate's own tokens; 0 where that isn't told."""
+    first_token: float | None = None
+    """Seconds until its first token, as the endpoint tells it; None where it doesn't."""
+
+    @property
+    def length(self) -> tuple[str, ...]:
+        """How long it is, in words; nothing where its tokens weren't counted."""
+        return (f"{self.tokens} tokens",) if self.tokens or not self.text else ()
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,17 @@ class _ChatChoice(_Part):
 
 class _Usage(_Part):
     completion_tokens: int = Field(ge=0)
+    prompt_tokens: int = Field(default=0, ge=0)
+
+
+class _Timings(_Part):
+    prompt_ms: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
 class _Chat(_Part):
     choices: list[_ChatChoice] = Field(min_length=1)
     usage: _Usage
+    timings: _Timings | None = None
     cached: bool = False
 
 
@@ -94,14 +100,6 @@ class _Completion(_Part):
     choices: list[_TextChoice]
 
 
-class _Error(_Part):
-    message: str
-
-
-class _Refusal(_Part):
-    error: _Error
-
-
 _Reply = TypeVar("_Reply", _Chat, _Completion)
 
 
@@ -115,19 +113,14 @@ class Endpoint:
             EvaluationError: the candidate's URL is none.
         """
         self._candidate = candidate
-        self._url = candidate.url.rstrip("/").removesuffix("/v1")
-        try:
-            url = httpx.URL(self._url)
-        except httpx.InvalidURL as error:
-            raise self._error(f"{one_line(str(error))}; give a URL such as http://127.0.0.1:8639") from None
-        if url.scheme not in ("http", "https") or not url.host:
-            raise self._error("that is no URL of HTTP; give one such as http://127.0.0.1:8639")
-        self._client = httpx.Client(
-            timeout=TIMEOUT,
-            limits=httpx.Limits(max_connections=connections),
-            headers={"Cache-Control": "no-store"},
-            trust_env=url.host not in _LOOPBACK,  # a proxy can't reach this machine's own loopback
+        self._key = candidate.remote.key if candidate.remote else ""
+        url = candidate.url.rstrip("/").removesuffix("/v1")
+        self._connection = Connection(
+            f"candidate {candidate.name}", url, connections, self._key, headers={"Cache-Control": "no-store"}
         )
+        # Others may have their routes below another path than /v1: that which is given.
+        other = candidate.remote and not candidate.url.rstrip("/").endswith("/v1") and urlsplit(url).path.strip("/")
+        self._routes = "" if other else "/v1"
 
     def __enter__(self) -> Self:
         return self
@@ -135,22 +128,36 @@ class Endpoint:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._client.close()
+        self._connection.__exit__(kind, error, traceback)
 
     def answer(self, question: str, sampling: Mapping[str, float], seed: int) -> Answer:
         """Ask one question by `/v1/chat/completions`; `sampling` holds the request's fields by name.
+
+        An endpoint that isn't Boffin's gets OpenAI's fields alone: one that it doesn't know would be refused.
 
         Raises:
             EvaluationError: the endpoint can't be reached, refuses, or sends what is no answer.
         """
         began = time.monotonic()
-        body = {"messages": [{"role": "user", "content": question}], "seed": seed, **sampling}
-        reply = self._ask("/v1/chat/completions", body, _Chat)
+        system = self._candidate.system
+        first = [] if system is None else [{"role": "system", "content": system}]
+        body = {"messages": [*first, {"role": "user", "content": question}], "seed": seed, **sampling}
+        if self._candidate.remote:
+            body = {name: value for name, value in body.items() if name not in _EXTENSIONS}
+        reply = self._ask("/chat/completions", body, _Chat)
         if reply.cached:
-            raise self._error("the answer came from its cache, though that was ruled out; turn the cache off there")
+            raise self._connection.error("the answer came from its cache, though that was ruled out; turn it off there")
         choice = reply.choices[0]
         text = choice.message.content or ""
-        return Answer(text, choice.finish_reason, reply.usage.completion_tokens, time.monotonic() - began)
+        waited = reply.timings.prompt_ms if reply.timings else None
+        return Answer(
+            text.replace(self._key, "…") if self._key else text,
+            choice.finish_reason,
+            reply.usage.completion_tokens,
+            time.monotonic() - began,
+            reply.usage.prompt_tokens,
+            None if waited is None else waited / 1000,
+        )
 
     def losses(self, texts: Sequence[tuple[str, str]]) -> list[Loss]:
         """The loss of each (prompt, answer), by `/v1/completions` with `echo`, `logprobs` and no new tokens.
@@ -163,9 +170,9 @@ class Endpoint:
         """
         wholes = [prompt + answer for prompt, answer in texts]
         body = {"prompt": wholes, "echo": True, "logprobs": 1, "max_tokens": 0, "temperature": 0}
-        choices = sorted(self._ask("/v1/completions", body, _Completion).choices, key=lambda choice: choice.index)
+        choices = sorted(self._ask("/completions", body, _Completion).choices, key=lambda choice: choice.index)
         if [choice.index for choice in choices] != list(range(len(wholes))):
-            raise self._useless(f"{len(choices)} scores where {len(wholes)} were asked for")
+            raise self._connection.useless(f"{len(choices)} scores where {len(wholes)} were asked for")
         return [
             self._loss(choice, whole, len(prompt))
             for choice, whole, (prompt, _) in zip(choices, wholes, texts, strict=True)
@@ -174,64 +181,22 @@ class Endpoint:
     def _loss(self, choice: _TextChoice, whole: str, begin: int) -> Loss:
         offsets, values = choice.logprobs.text_offset, choice.logprobs.token_logprobs
         if choice.text != whole:
-            raise self._useless("it echoes another text than it was sent")
+            raise self._connection.useless("it echoes another text than it was sent")
         if len(offsets) != len(values) or offsets != sorted(offsets) or not offsets or offsets[-1] > len(whole):
-            raise self._useless("text_offset doesn't fit the text")
+            raise self._connection.useless("text_offset doesn't fit the text")
         scores = [value for offset, value in zip(offsets, values, strict=True) if offset >= begin]
         known = [value for value in scores if value is not None]
         if not scores or len(known) < len(scores):
-            raise self._useless("the answer's tokens have no log-probabilities")
+            raise self._connection.useless("the answer's tokens have no log-probabilities")
         return Loss(-sum(known), len(known))
 
     def _ask(self, path: str, body: dict[str, Any], kind: type[_Reply]) -> _Reply:
-        content = self._post(path, {"model": self._candidate.model, "stream": False, "cache": False, **body})
+        own = {} if self._candidate.remote else {"cache": False}
+        path = self._routes + path
+        content = self._connection.post(path, {"model": self._candidate.model, "stream": False, **own, **body})
         try:
             return kind.model_validate_json(content)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise self._useless(f"{path}: {where or 'whole reply'}: {first['msg']}") from None
-
-    def _post(self, path: str, body: dict[str, Any]) -> bytes:
-        trouble = ""
-        for attempt in range(TRIES):
-            if attempt:
-                time.sleep(PAUSE * 2 ** (attempt - 1))
-            try:
-                with self._client.stream("POST", self._url + path, json=body) as response:
-                    content = self._read(response)
-            except httpx.ReadTimeout:
-                raise self._error(
-                    f"{path} took over {TIMEOUT.read:.0f} s; lower `evaluation.max_tokens`, or take a smaller model"
-                ) from None
-            except httpx.RequestError as error:
-                trouble = f"nothing answers there ({one_line(str(error)) or type(error).__name__}); start its server"
-                continue
-            if response.status_code == httpx.codes.OK:
-                return content
-            trouble = f"{path} is refused with {response.status_code} ({_reason(content)}); see the server's log"
-            if response.status_code not in _BUSY:
-                break
-        raise self._error(trouble)
-
-    def _read(self, response: httpx.Response) -> bytes:
-        content = bytearray()
-        for chunk in response.iter_bytes():
-            content += chunk
-            if len(content) > MAX_REPLY:
-                raise self._useless(f"more than {MAX_REPLY:,} bytes")
-        return bytes(content)
-
-    def _useless(self, why: str) -> EvaluationError:
-        return self._error(f"its reply can't be used ({one_line(why)}); is that an OpenAI-compatible endpoint?")
-
-    def _error(self, trouble: str) -> EvaluationError:
-        return EvaluationError(f"candidate {one_line(self._candidate.name)} at {one_line(self._url)}: {trouble}")
-
-
-def _reason(content: bytes) -> str:
-    """What a refusal says, in OpenAI's shape or any other."""
-    try:
-        return one_line(_Refusal.model_validate_json(content).error.message)
-    except ValidationError:
-        return one_line(content[:1000].decode(errors="replace")) or "no reason given"
+            raise self._connection.useless(f"{path}: {where or 'whole reply'}: {first['msg']}") from None

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bundle.errors import EvaluationError
+from evaluation.estimate import Difference
 from evaluation.metric import METRICS, Metric
 from evaluation.report import Report
 from evaluation.settings import AllowedDrop
@@ -60,10 +61,17 @@ def judge(report: Report, allowed: AllowedDrop) -> list[Violation]:
         if pair is None:
             raise EvaluationError(f"the report doesn't compare two candidates by {metric.title}; evaluate anew")
         before, after = (report.candidates[name][metric.name].mean for name in report.order[:2])
-        limit = limits[metric.name] * (before if metric.name in RELATIVE else 1)
-        if pair.clear and not metric.is_gain(pair.difference) and abs(pair.difference) > limit:
-            found.append(Violation(metric, before, after, pair.low, pair.high, limit))
+        if stopped := judge_one(metric, before, after, pair, limits[metric.name]):
+            found.append(stopped)
     return found
+
+
+def judge_one(metric: Metric, before: float, after: float, pair: Difference, allowed: float) -> Violation | None:
+    """Whether one measure got worse beyond the allowed, which is a share of `before` for `RELATIVE` ones."""
+    limit = allowed * (before if metric.name in RELATIVE else 1)
+    if pair.clear and not metric.is_gain(pair.difference) and abs(pair.difference) > limit:
+        return Violation(metric, before, after, pair.low, pair.high, limit)
+    return None
 
 
 def _finer(metric: Metric) -> Metric:

@@ -22,7 +22,8 @@ class Graded:
     """One answer with all that was measured on it."""
 
     answer: Answer
-    loss: Loss
+    loss: Loss | None
+    """Its candidate's loss on the reference answer; None where it can't be scored."""
     code: CodeMeasures
     ends_by_itself: bool
     repetition: float
@@ -37,11 +38,12 @@ class Graded:
             "does not use the symbol": self.code.valid_python and not self.code.uses_symbol,
             "cut off": not self.ends_by_itself,
         }
-        return ", ".join([f"{self.answer.tokens} tokens", *(text for text, holds in checks.items() if holds)])
+        return ", ".join([*self.answer.length, *(text for text, holds in checks.items() if holds)])
 
 
 def grade(questions: Sequence[Record], spoken: Interview, table: SymbolTable) -> list[Graded]:
     """Measure each answer of an interview; the lists run along the questions."""
+    losses: Sequence[Loss | None] = spoken.losses or [None] * len(spoken.answers)
     return [
         Graded(
             answer,
@@ -50,19 +52,23 @@ def grade(questions: Sequence[Record], spoken: Interview, table: SymbolTable) ->
             answer.finish_reason == "stop",
             repetition(answer.text),
         )
-        for record, answer, loss in zip(questions, spoken.answers, spoken.losses, strict=True)
+        for record, answer, loss in zip(questions, spoken.answers, losses, strict=True)
     ]
 
 
 def series(graded: Sequence[Graded]) -> dict[str, Series]:
-    """What was measured on each question, by the names of the metrics."""
+    """What was measured on each question, by the names of the metrics; what isn't known of each is left out."""
+    losses = [one.loss for one in graded if one.loss]
+    waits = [one.answer.first_token for one in graded if one.answer.first_token is not None]
+    counted = all(one.answer.length for one in graded)
     return {
-        "loss": Series([one.loss.total for one in graded], [one.loss.tokens for one in graded]),
+        **({"loss": Series([one.total for one in losses], [one.tokens for one in losses])} if losses else {}),
         "python_block": Series.of([one.code.python_block for one in graded]),
         "valid_python": Series.of([one.code.valid_python for one in graded]),
         "existing_symbols": Series.of([one.code.existing_symbols for one in graded]),
         "uses_symbol": Series.of([one.code.uses_symbol for one in graded]),
         "ends_by_itself": Series.of([one.ends_by_itself for one in graded]),
         "repetition": Series.of([one.repetition for one in graded]),
-        "tokens": Series.of([one.answer.tokens for one in graded]),
+        **({"tokens": Series.of([one.answer.tokens for one in graded])} if counted else {}),
+        **({"first_token": Series.of(waits)} if len(waits) == len(graded) else {}),
     }

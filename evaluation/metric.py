@@ -18,7 +18,7 @@ class Metric:
     """Its key in report.json."""
     title: str
     """What people read."""
-    group: Literal["quality", "suite", "speed", "size"]
+    group: Literal["quality", "suite", "speed", "size", "cost"]
     better: Literal["higher", "lower", ""]
     """Which way is better; empty for what is neither."""
     meaning: str
@@ -149,7 +149,45 @@ METRICS = (
         "higher",
         "tokens of all answers over the wall time of all answers, several under way at once; one measurement",
     ),
+    Metric(
+        "first_token",
+        "first token after",
+        "speed",
+        "lower",
+        "mean time from the start of an answer to its first token, several answers under way at once, as the endpoint "
+        "tells it",
+        "s",
+        digits=2,
+    ),
     Metric("seconds", "seconds in all", "speed", "lower", "wall time of all answers; one measurement", "s"),
     Metric("megabytes", "size", "size", "lower", "size of the model file, in millions of bytes", "MB"),
+    Metric(
+        "peak_megabytes",
+        "peak memory",
+        "size",
+        "lower",
+        "the most memory that its server had, the pages of the model file that it read among it, in millions of bytes",
+        "MB",
+    ),
+    Metric(
+        "usd_a_million_tokens",
+        "a million tokens",
+        "cost",
+        "lower",
+        "cost of a million tokens, prompts and answers in the proportion of these questions: by an endpoint's prices; "
+        "for a model served here by `evaluation.cost`, all that a month costs over its tokens, at the speed measured "
+        "here, and for the base without training",
+        "USD",
+        digits=2,
+    ),
+    Metric(
+        "usd_a_thousand_questions",
+        "a thousand questions",
+        "cost",
+        "lower",
+        "the same for a thousand questions such as these, so that short answers count",
+        "USD",
+        digits=2,
+    ),
 )
 """Every metric of the report, in the order of its rows."""

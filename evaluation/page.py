@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.escape import fenced, markdown
+from evaluation.estimate import Estimates
 from evaluation.method import method
-from evaluation.metric import METRICS
+from evaluation.metric import METRICS, Metric
+from evaluation.opinion_page import PLACE
 from evaluation.report import LEGEND, Report
 from evaluation.suite.changes import Changes
 
@@ -45,6 +47,8 @@ def render_page(report: Report, examples: Sequence[Example], changes: Changes | 
         "# Evaluation",
         table(report),
         f"Bold: the better value. {LEGEND}",
+        PLACE,
+        *_further(report),
         *_groups(report),
         "\n".join(["## How it was measured", "", *(f"- {markdown(line, 1000)}" for line in method(report))]),
         *(_changes(changes) if changes else []),
@@ -62,26 +66,45 @@ def table(report: Report) -> str:
         cells = [f"**{value}**" if name == best else value for name, value in zip(report.order, values, strict=True)]
         pair = report.pairs.get(metric.name)
         lines.append([metric.title, *cells, *([difference, pair.chance if pair else ""] if report.pairs else [])])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return _table(lines)
+
+
+def _further(report: Report) -> list[str]:
+    """What each candidate after the second changes against the second."""
+    rows = report.further_rows()
+    if not rows:
+        return []
+    names = [title for name in report.further for title in (name, "p")]
+    lines = [["measure", *map(markdown, names)], ["---", *["---:"] * len(names)]]
+    lines += [[metric.title, *(cell for pair in cells for cell in pair)] for metric, cells in rows]
+    return [f"## Against {markdown(report.order[1])}", _table(lines)]
 
 
 def _groups(report: Report) -> list[str]:
-    """The suite's metrics by category and by library, each value from the first candidate to the last."""
+    """The suite's metrics by category and by library: two candidates in one cell, several in lines of their own."""
     if report.suite is None:
         return []
     metrics = [metric for metric in METRICS if metric.group == "suite"]
-    parts = [f"## The suite, {' → '.join(map(markdown, report.order))}"]
+    several = len(report.order) > 2
+    parts = [f"## The suite{'' if several else ', ' + ' → '.join(map(markdown, report.order))}"]
     for kind, groups in report.suite.by.items():
-        lines = [[kind, *(metric.title for metric in metrics)], ["---", *["---:"] * len(metrics)]]
+        head = [kind, *(["candidate"] if several else []), *(metric.title for metric in metrics)]
+        lines = [head, ["---", *["---:"] * (len(head) - 1)]]
         for group, candidates in groups.items():
-            cells = []
-            for metric in metrics:
-                values = [candidates[name].get(metric.name) for name in report.order]
-                shown = [metric.number(value.mean) for value in values if value]
-                cells.append(metric.with_unit(" → ".join(shown)) if shown else "–")
-            lines.append([markdown(group), *cells])
-        parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+            for names in [[name] for name in report.order] if several else [report.order]:
+                cells = [_means(metric, [candidates[name] for name in names]) for metric in metrics]
+                lines.append([markdown(group), *(map(markdown, names) if several else []), *cells])
+        parts.append(_table(lines))
     return parts
+
+
+def _means(metric: Metric, candidates: Sequence[Estimates]) -> str:
+    shown = [metric.number(own[metric.name].mean) for own in candidates if metric.name in own]
+    return metric.with_unit(" → ".join(shown)) if shown else "–"
+
+
+def _table(lines: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _changes(changes: Changes) -> list[str]:

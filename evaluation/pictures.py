@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from evaluation.escape import one_line
-from evaluation.report import Estimate
+from evaluation.estimate import Estimate
 
 WIDTH = 720
 _LABEL, _LINE, _GAP = 170, 18, 12
-_SCALE = WIDTH - _LABEL - 46
-COLOURS = 6
+_SCALE = WIDTH - _LABEL - 56
+COLOURS = 10
 """Candidates that have a colour of their own; the page's style names them `c0` and so on."""
 
 

@@ -5,20 +5,21 @@ It is report.json, and a table for the terminal. Knows nothing about answers or 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bundle.errors import EvaluationError
-from evaluation.bootstrap import Series, draw_again, interval
 from evaluation.escape import one_line
+from evaluation.estimate import Difference, Estimate, Estimates, ReportPart
 from evaluation.metric import METRICS, Metric
-from evaluation.significance import sign_test
+from evaluation.opinion import JudgeReport, ReviewReport
 
 REPORT = "report.json"
 _SUMMED_UP = ("loss", "valid_python", "ends_by_itself")
@@ -28,45 +29,7 @@ LEGEND = (
 )
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Estimate(_Part):
-    """A metric of one candidate; a share is a number from 0 to 1."""
-
-    mean: float
-    low: float
-    """Lower end of the 95 % interval; the mean itself for a single measurement."""
-    high: float
-    """Upper end of the 95 % interval; the mean itself for a single measurement."""
-
-
-class Difference(_Part):
-    """How much a metric of the second candidate is above that of the first."""
-
-    difference: float
-    low: float
-    high: float
-    p: float
-    """Two-sided p of the exact sign test over the questions, which is McNemar's where each is right or wrong."""
-
-    @property
-    def chance(self) -> str:
-        """p, as it is shown."""
-        return "< 0.001" if self.p < 0.001 else f"{self.p:.3f}"
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.low > 0 or self.high < 0
-
-
-Estimates = dict[str, Estimate]
-"""Metric → estimate."""
-
-
-class SuiteReport(_Part):
+class SuiteReport(ReportPart):
     """What was asked of a suite, and how it went by group; its metrics are among the candidates'."""
 
     name: str
@@ -83,13 +46,15 @@ class SuiteReport(_Part):
     """`category` and `library` → group → candidate → metric → estimate."""
 
 
-class Report(_Part):
+class Report(ReportPart):
     """All that report.json says."""
 
     candidates: dict[str, Estimates]
     """Candidate → metric → estimate."""
     pairs: dict[str, Difference]
     """Metric → difference between the second candidate of `order` and the first; empty for one candidate."""
+    further: dict[str, dict[str, Difference]] = Field(default_factory=dict)
+    """Each candidate after the second → metric → difference between it and the second."""
     order: list[str]
     """The candidates as they were given; the first is the one that is compared against."""
     models: dict[str, str]
@@ -112,11 +77,24 @@ class Report(_Part):
     """SHA-256 of the prompt template of the scored texts."""
     suite: SuiteReport | None = None
     """What was asked of the suite; None where nothing was."""
+    judge: JudgeReport | None = None
+    """What a judge says; None where there is none."""
+    reviews: ReviewReport | None = None
+    """What people say; None where nobody has."""
 
     @property
     def pair_title(self) -> str:
         """What the differences are, e.g. `tuned − base`; empty where there are none."""
         return f"{self.order[1]} − {self.order[0]}" if self.pairs else ""
+
+    def further_rows(self) -> list[tuple[Metric, list[tuple[str, str]]]]:
+        """Metric, and for each candidate after the second the shown difference to the second, and its p."""
+        found = []
+        for metric in METRICS:
+            pairs = [own.get(metric.name) for own in self.further.values()]
+            if any(pairs):
+                found.append((metric, [(show_difference(metric, one), one.chance if one else "") for one in pairs]))
+        return found
 
     def means(self, metric: Metric) -> dict[str, float]:
         """A metric's mean by candidate, without those that lack it, in the candidates' order."""
@@ -128,45 +106,12 @@ class Report(_Part):
         return [
             (
                 metric,
-                [_show(metric, self.candidates[name].get(metric.name)) for name in self.order],
-                _show_difference(metric, self.pairs.get(metric.name)),
+                [show(metric, self.candidates[name].get(metric.name)) for name in self.order],
+                show_difference(metric, self.pairs.get(metric.name)),
             )
             for metric in METRICS
             if self.means(metric)
         ]
-
-
-def estimate(
-    series: Mapping[str, Mapping[str, Series]], single: Mapping[str, Mapping[str, float]], count: int, seed: int
-) -> tuple[dict[str, Estimates], dict[str, Difference]]:
-    """The `candidates` and the `pairs` of a report, from measures a question.
-
-    `series` holds candidate → metric → one value for each of `count` questions, `single` candidate → metric → one
-    measurement. Both are in the candidates' order and hold the same candidates.
-    """
-    draws = draw_again(count, seed)
-    samples = {
-        name: {metric: values.resampled(draws) for metric, values in metrics.items()}
-        for name, metrics in series.items()
-    }
-    candidates: dict[str, Estimates] = {}
-    for name, metrics in series.items():
-        candidates[name] = {
-            metric: Estimate(mean=value, low=value, high=value) for metric, value in single[name].items()
-        }
-        for metric, values in metrics.items():
-            low, high = interval(samples[name][metric])
-            candidates[name][metric] = Estimate(mean=values.mean, low=low, high=high)
-    pairs: dict[str, Difference] = {}
-    if len(series) > 1:
-        first, second = list(series)[:2]
-        for metric in series[first]:
-            differences = [b - a for a, b in zip(samples[first][metric], samples[second][metric], strict=True)]
-            low, high = interval(differences)
-            mean = series[second][metric].mean - series[first][metric].mean
-            p = sign_test(*(series[name][metric].each for name in (first, second)))
-            pairs[metric] = Difference(difference=mean, low=low, high=high, p=p)
-    return candidates, pairs
 
 
 def load_report(path: Path) -> Report:
@@ -196,25 +141,57 @@ def print_table(report_path: Path, console: Console | None = None) -> None:
         EvaluationError: there is no report, or it can't be read.
     """
     report = load_report(report_path)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    table.add_column("")
-    for name in report.order:
-        table.add_column(Text(one_line(name)), justify="right")
-    if report.pairs:
-        table.add_column(Text(one_line(report.pair_title)), justify="right")
+    several = len(report.order) > 2
+    console = console or Console()
+    for table in _by_candidate(report) if several else [_by_metric(report)]:
+        console.print(table, *([""] if several else []))
+    suite = f", {report.suite.questions} questions of the suite" if report.suite else ""
+    legend = "* is the best value. The report has the intervals." if several else f"* is the better value. {LEGEND}"
+    console.print(Text(f"{report.questions} held-out questions{suite}. {legend}", style="dim"))
+
+
+def _empty_table(*names: str, padding: int = 1) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True, padding=(0, padding))
+    table.add_column("", no_wrap=True, overflow="ellipsis")
+    for name in names:
+        table.add_column(Text(one_line(name)), justify="right", overflow="fold")
+    return table
+
+
+def _starred(value: str, best: bool) -> Text:
+    return Text(f"{value}*", style="bold green") if best else Text(f"{value} ")
+
+
+def _by_metric(report: Report) -> Table:
+    """A line a metric, with the difference."""
+    table = _empty_table(*report.order, *([report.pair_title] if report.pairs else []))
     rows = report.rows()
     for position, (metric, values, difference) in enumerate(rows):
         best = metric.best(report.means(metric))
-        cells = [
-            Text(f"{value}*", style="bold green") if name == best else Text(f"{value} ")
-            for name, value in zip(report.order, values, strict=True)
-        ]
+        cells = [_starred(value, name == best) for name, value in zip(report.order, values, strict=True)]
         ends_group = position + 1 < len(rows) and rows[position + 1][0].group != metric.group
         table.add_row(metric.title, *cells, *([Text(difference)] if report.pairs else []), end_section=ends_group)
-    console = console or Console()
-    console.print(table)
-    suite = f", {report.suite.questions} questions of the suite" if report.suite else ""
-    console.print(Text(f"{report.questions} held-out questions{suite}. * is the better value. {LEGEND}", style="dim"))
+    return table
+
+
+def _by_candidate(report: Report) -> Iterator[Table]:
+    """A line a candidate, in a table for each group of metrics, without intervals: fit for many of them."""
+    have = [metric for metric in METRICS if report.means(metric)]
+    for _, group in groupby(have, lambda metric: "cost" if metric.group == "size" else metric.group):
+        metrics = list(group)
+        table = _empty_table(
+            *(f"{metric.title}{', ' if metric.unit else ''}{metric.unit}" for metric in metrics), padding=0
+        )
+        for name in report.order:
+            own = report.candidates[name]
+            cells = [
+                _starred(metric.number(own[metric.name].mean), name == metric.best(report.means(metric)))
+                if metric.name in own
+                else Text("– ")
+                for metric in metrics
+            ]
+            table.add_row(Text(one_line(name)), *cells)
+        yield table
 
 
 def summary(report: Report) -> str:
@@ -227,7 +204,8 @@ def summary(report: Report) -> str:
     return ", ".join(parts)
 
 
-def _show(metric: Metric, value: Estimate | None) -> str:
+def show(metric: Metric, value: Estimate | None) -> str:
+    """An estimate with its interval."""
     if value is None:
         return "–"
     shown = metric.with_unit(metric.number(value.mean))
@@ -236,7 +214,8 @@ def _show(metric: Metric, value: Estimate | None) -> str:
     return f"{shown} ({metric.number(value.low)}–{metric.number(value.high)})"
 
 
-def _show_difference(metric: Metric, value: Difference | None) -> str:
+def show_difference(metric: Metric, value: Difference | None) -> str:
+    """A difference with its interval."""
     if value is None:
         return ""
     low, high = metric.number(value.low, signed=True), metric.number(value.high, signed=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from bundle.settings import SettingsPart
+from evaluation.candidate_settings import AnyCandidate
 from evaluation.cost.settings import CostSettings
+from evaluation.judge.settings import JudgeSettings
+from evaluation.metric import METRICS
 
 
 class AllowedDrop(SettingsPart):
@@ -19,6 +24,31 @@ class AllowedDrop(SettingsPart):
     """Drop of the share of answers whose code names only what exists."""
     ends_by_itself: float = Field(default=0.05, ge=0, le=1)
     """Drop of the share of answers that end by themselves."""
+
+
+class GateSettings(SettingsPart):
+    """What `boffin evaluate --gate` holds the tuned model to, by the names of the metrics in report.json."""
+
+    accepted: str = "accepted.jsonl"
+    """The answers that `boffin evaluate --accept` wrote, relative to boffin.toml."""
+    limits: dict[str, float] = Field(default={})
+    """What a metric must at least be, at most where less is better, e.g. `suite_passes = 0.2`."""
+    drops: dict[str, float] = Field(default={"suite_complete": 0.05, "suite_passes": 0.05})
+    """How much worse than what was accepted a metric may be, where it differs from `allowed_drop` or isn't there."""
+
+    @model_validator(mode="after")
+    def _metrics(self) -> Self:
+        judged = {metric.name: metric for metric in METRICS if metric.better}
+        for name in self.limits:
+            if name not in judged:
+                raise ValueError(f"`limits` names no metric ({name!r}); there are {', '.join(judged)}")
+        for name, drop in self.drops.items():
+            if name not in judged or judged[name].group not in ("quality", "suite"):
+                have = [metric.name for metric in judged.values() if metric.group in ("quality", "suite")]
+                raise ValueError(f"`drops` names no metric of answers ({name!r}); there are {', '.join(have)}")
+            if not 0 <= drop < float("inf"):
+                raise ValueError(f"`drops.{name}` is {drop}; give a number from 0 on")
+        return self
 
 
 class EvaluationSettings(SettingsPart):
@@ -44,7 +74,15 @@ class EvaluationSettings(SettingsPart):
     """How many questions are under way at once."""
     examples: int = Field(default=5, ge=0)
     """How many answers of each candidate are printed in full in the report."""
+    candidates: tuple[AnyCandidate, ...] = ()
+    """What is compared beside the base and the tuned model, each a `[[evaluation.candidates]]`."""
+    all_candidates: bool = False
+    """Also every type in the bundle, and base and tuned greedily and without their system prompt; `--all` sets it."""
     allowed_drop: AllowedDrop = AllowedDrop()
     """How much worse than the one before a refreshed expert may be."""
+    gate: GateSettings = GateSettings()
+    """What `boffin evaluate --gate` holds the tuned model to, by the names of the metrics in report.json."""
+    judge: JudgeSettings = JudgeSettings()
+    """A model that gives marks to the candidates' answers."""
     cost: CostSettings = CostSettings()
     """What `boffin cost` reckons with."""

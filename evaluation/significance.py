@@ -10,6 +10,11 @@ from collections.abc import Sequence
 from math import comb
 
 
+def chance(p: float) -> str:
+    """p, as it is shown."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def sign_test(first: Sequence[float], second: Sequence[float]) -> float:
     """Two-sided p: how likely at least such an imbalance is where either value of a pair is as likely the larger.
 

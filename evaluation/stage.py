@@ -17,17 +17,20 @@ from bundle.records import EVAL, SYMBOLS, Record
 from bundle.stage import Progress, StageResult
 from bundle.template import PromptTemplate
 from evaluation.answers import ANSWERS, write_answers
+from evaluation.bill import Bill, cost_of
 from evaluation.candidate import Candidate
+from evaluation.estimate import compare_further, estimate
 from evaluation.grade import Graded, grade, series
 from evaluation.interview import Interview, interview, sampling_of
 from evaluation.metric import METRICS
 from evaluation.page import Example, ExampleAnswer, render_page
 from evaluation.questions import draw_questions, held_out
-from evaluation.report import REPORT, Report, estimate, summary
+from evaluation.report import REPORT, Report, summary
 from evaluation.settings import EvaluationSettings
 from evaluation.suite.changes import Changes, changed
 from evaluation.suite.draw import draw_suite
 from evaluation.suite.exam import examine
+from evaluation.transcript import Transcript
 from evaluation.web import HTML, render_html
 from symbols.table import SymbolTable, SymbolTableError
 
@@ -42,10 +45,17 @@ def run(
     out: Path,
     progress: Progress,
     suite: Path | None = None,
+    kept: Path | None = None,
+    bill: Bill | None = None,
 ) -> StageResult:
     """Compare candidates on a dataset's held-out records, and on the questions of a suite's folder.
 
-    The first candidate is the one compared against.
+    The first candidate is the one that the second is compared against, and the second the one that all others are.
+
+    Args:
+        kept: a folder of answers that an attempt which was stopped left, and that this one leaves if it is; None for
+            none.
+        bill: what serving a model oneself is reckoned with; None leaves that out.
 
     Raises:
         DatasetError: the held-out split or the symbol table is missing, damaged or empty.
@@ -66,27 +76,36 @@ def run(
     except SymbolTableError as error:
         raise DatasetError(str(error)) from None
 
-    texts = [question.text for question in written]
-    interviews = [interview(candidate, questions, template, settings, progress, texts) for candidate in candidates]
+    transcript = Transcript(kept)
+    spoken_by: dict[str, Interview] = {}
+    # What was recorded comes first: a fault in it is told before anybody is asked.
+    for candidate in sorted(candidates, key=lambda one: one.recording is None):
+        try:
+            spoken = interview(candidate, questions, template, settings, progress, written, transcript)
+        except EvaluationError as error:
+            again = "; the answers so far are kept: run it again to go on" if kept and spoken_by else ""
+            raise EvaluationError(f"{error}{again}") from None
+        spoken_by[candidate.name] = spoken
+    interviews = [spoken_by[name] for name in names]
     progress("checking the answers")
     graded = {spoken.candidate.name: grade(questions, spoken, table) for spoken in interviews}
-    estimates, pairs = estimate(
-        {name: series(answers) for name, answers in graded.items()},
-        {spoken.candidate.name: _single(spoken) for spoken in interviews},
-        len(questions),
-        settings.seed,
-    )
+    measured = {name: series(answers) for name, answers in graded.items()}
+    single = {spoken.candidate.name: _single(spoken, bill) for spoken in interviews}
+    estimates, pairs = estimate(measured, single, len(questions), settings.seed)
+    further = compare_further(measured, len(questions), settings.seed)
     exam = None
     if written:
         answers = {spoken.candidate.name: spoken.suite_answers for spoken in interviews}
         exam = examine(settings.suite, written, available, answers, table, settings.seed, progress)
         estimates = {name: own | exam.candidates[name] for name, own in estimates.items()}
         pairs |= exam.pairs
+        further = {name: own | exam.further[name] for name, own in further.items()}
     report = Report(
         candidates=estimates,
         pairs=pairs,
+        further=further,
         order=names,
-        models={candidate.name: f"{candidate.model} {candidate.quantisation}".strip() for candidate in candidates},
+        models={candidate.name: candidate.described for candidate in candidates},
         questions=len(questions),
         held_out=len(records),
         seed=settings.seed,
@@ -112,11 +131,16 @@ def run(
     )
 
 
-def _single(spoken: Interview) -> dict[str, float]:
-    """What was measured once for all questions, by the names of the metrics."""
+def _single(spoken: Interview, bill: Bill | None) -> dict[str, float]:
+    """What was measured once for all questions, by the names of the metrics; what isn't known is left out."""
     tokens = sum(answer.tokens for answer in spoken.answers)
-    single = {"seconds": spoken.seconds, "tokens_per_second": tokens / spoken.seconds}
-    return single | ({"megabytes": spoken.candidate.bytes / 1e6} if spoken.candidate.bytes else {})
+    found = {
+        "seconds": spoken.seconds or None,
+        "tokens_per_second": tokens / spoken.seconds if spoken.seconds else None,
+        "megabytes": spoken.candidate.bytes / 1e6 or None,
+        "peak_megabytes": spoken.memory and spoken.memory / 1e6,
+    }
+    return {name: value for name, value in found.items() if value is not None} | cost_of(spoken, bill)
 
 
 def _examples(questions: Sequence[Record], graded: dict[str, list[Graded]]) -> list[Example]:
@@ -139,6 +163,7 @@ def _notes(report: Report) -> tuple[str, ...]:
         metric.title
         for metric in METRICS
         if metric.better
+        and metric.group in ("quality", "suite")
         and (pair := report.pairs.get(metric.name))
         and pair.clear
         and not metric.is_gain(pair.difference)

@@ -13,18 +13,51 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from evaluation.escape import one_line, visible
+from evaluation.estimate import Estimates
 from evaluation.method import method
 from evaluation.metric import METRICS
+from evaluation.opinion_page import PLACE, Section
 from evaluation.page import MOST_SHOWN, Example
 from evaluation.pictures import COLOURS, shares
-from evaluation.report import LEGEND, Estimates, Report
+from evaluation.report import LEGEND, Report
+from evaluation.scatter import Dot, scatter
 from evaluation.suite.changes import Changes
 
 HTML = "report.html"
+QUALITY = ("suite_passes", "suite_complete", "existing_symbols")
+"""What stands for quality against size and cost: the first of these that was measured."""
 
 
 def render_html(report: Report, examples: Sequence[Example], changes: Changes) -> str:
     """The whole page."""
+    rows = [
+        (metric, list(zip(report.order, values, strict=True)), difference, metric.best(report.means(metric)))
+        for metric, values, difference in report.rows()
+    ]
+    return (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            report=report,
+            rows=rows,
+            further=report.further_rows(),
+            legend=LEGEND,
+            colours={name: f"c{number % COLOURS}" for number, name in enumerate(report.order)},
+            pictures={name: Markup(picture) for name, picture in _pictures(report).items()},
+            method=method(report),
+            examples=examples,
+            changes=changes,
+            place=Markup(PLACE),
+        )
+    )
+
+
+def render_sections(found: Sequence[Section]) -> str:
+    """What a judge and people say, as a part of the page."""
+    return _environment().get_template("opinions.html.jinja").render(sections=found).strip()
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -33,20 +66,7 @@ def render_html(report: Report, examples: Sequence[Example], changes: Changes) -
         lstrip_blocks=True,
     )
     environment.filters |= {"line": one_line, "visible": _shown}
-    rows = [
-        (metric, list(zip(report.order, values, strict=True)), difference, metric.best(report.means(metric)))
-        for metric, values, difference in report.rows()
-    ]
-    return environment.get_template("report.html.jinja").render(
-        report=report,
-        rows=rows,
-        legend=LEGEND,
-        colours={name: f"c{number % COLOURS}" for number, name in enumerate(report.order)},
-        pictures={name: Markup(picture) for name, picture in _pictures(report).items()},
-        method=method(report),
-        examples=examples,
-        changes=changes,
-    )
+    return environment
 
 
 def _shown(text: str) -> str:
@@ -65,7 +85,24 @@ def _pictures(report: Report) -> dict[str, str]:
         for metric in ("suite_complete", "suite_passes"):
             rows = [(group, metric, candidates) for group, candidates in groups.items()]
             found[f"{kind} {metric}"] = _picture(report, f"The suite by {kind}", rows)
+    found |= {f"against {metric}": _against(report, metric) for metric in ("megabytes", "usd_a_thousand_questions")}
     return {name: picture for name, picture in found.items() if picture}
+
+
+def _against(report: Report, cost: str) -> str:
+    """Quality against a cost, of those that have both; empty where that costs everybody the same."""
+    by_name = {metric.name: metric for metric in METRICS}
+    quality = next((name for name in QUALITY if report.means(by_name[name])), "")
+    dots = [
+        Dot(name, own[cost].mean, own[quality])
+        for name in report.order
+        if quality in (own := report.candidates[name]) and cost in own and own[cost].mean > 0
+    ]
+    if len({dot.across for dot in dots}) < 2:
+        return ""
+    metric = by_name[cost]
+    labels = f"{metric.title}, {metric.unit}", by_name[quality].title
+    return scatter(f"{labels[1]} by {metric.title}", dots, labels, lambda value: f"{value:g}", report.order)
 
 
 def _picture(report: Report, title: str, rows: Sequence[tuple[str, str, Mapping[str, Estimates]]]) -> str:

@@ -1,16 +1,24 @@
 """The engine: prompts as tokens in, answers as events out, many at once. The only room that imports llama.cpp.
 
     expert.py     a bundle, loaded and ready: prompt, cache, engine in one hand
-    engine.py     the thread that owns the context and answers many requests at once
-    slot.py       one answer in the making
+    engine.py     the thread that answers many requests at once, and the queue before it
+    batching.py   the running answers, and what each step computes for them
+    slot.py       one request on its way, and its answer in the making
+    waiting.py    the requests that wait, in turn
+    memory.py     the sequences in the shared memory: what a new one can take over, and whether it has room
+    cells.py      who holds which cell of it
+    stats.py      what the engine has done, in numbers
     request.py    what is asked of the engine, and the events that come back
     prompt.py     a conversation as tokens, safe against special tokens in people's text
     model.py      a loaded GGUF file: tokens and pieces
     context.py    llama.cpp's context, its batch and its memory
-    sampler.py    llama.cpp's sampler chain of one answer
+    sampler.py    llama.cpp's samplers of one answer
+    json_grammar.py a JSON schema as a grammar
     scores.py     log-probabilities from logits
     text.py       pieces of bytes as text: whole characters, stop strings
     answers.py    the disk cache of whole answers
+    prefixes.py   the disk cache of what prompts begin with
+    disk.py       a bounded cache of bytes on disk
     backend.py    what llama.cpp computes on
     native_log.py llama.cpp's log, silenced
     errors.py     what can go wrong

@@ -5,10 +5,13 @@ One thread at a time may use it. Knows nothing about requests, text or sampling.
 
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import llama_cpp.llama_cpp as native
 import numpy as np
+import numpy.typing as npt
 
 from appliance.engine import native_log
 from appliance.engine.errors import EngineFailed
@@ -18,61 +21,107 @@ from bundle.errors import ServerError
 
 BATCH = 512
 """Most tokens computed in one step."""
+MAX_SEQUENCES = 256
+"""Most sequences that llama.cpp can tell apart."""
+_STREAM = 256
+"""llama.cpp rounds the memory of a sequence up to a multiple of this."""
 
 
 class Context:
-    """The sequences of one model in one shared memory; to be closed before the model goes."""
+    """The sequences of one model in one memory; to be closed before the model goes."""
 
-    def __init__(self, model: Model, *, sequences: int, length: int, outputs: int, threads: int, offload: bool) -> None:
-        """Set aside memory for `sequences` of up to `length` tokens each, and for `outputs` rows of logits a step.
+    def __init__(
+        self,
+        model: Model,
+        *,
+        sequences: int,
+        cells: int,
+        outputs: int,
+        threads: int,
+        offload: bool = False,
+        shared: bool = True,
+    ) -> None:
+        """Set aside memory for `cells` tokens of all sequences together, and for `outputs` rows of logits a step.
+
+        Where the memory isn't `shared`, each sequence has its equal part of it.
 
         Raises:
             ServerError: the memory isn't there.
         """
         native_log.silence()
         params = native.llama_context_default_params()
-        params.n_ctx = sequences * length
+        params.n_ctx = cells if shared else sequences * (-(-cells // sequences // _STREAM) * _STREAM)
         params.n_batch = params.n_ubatch = BATCH
         params.n_seq_max = sequences
-        params.n_outputs_max = outputs
+        params.n_outputs_max = max(outputs, sequences)  # llama.cpp ends the process where there are fewer
         params.n_threads = params.n_threads_batch = threads
         params.offload_kqv = offload
-        params.kv_unified = True
+        params.kv_unified = shared
         self._model = model
         self.handle: Any = native.llama_init_from_model(model.handle, params)
         if not self.handle:
             reason = native_log.first_error() or "no reason given"
             raise ServerError(
-                f"llama.cpp can't set aside {sequences} slots of {length} tokens ({reason}); "
-                "lower appliance.slots or appliance.context"
+                f"llama.cpp can't set aside memory for {cells} tokens ({reason}); "
+                "lower appliance.memory, or appliance.slots and appliance.context"
             )
         self._memory = native.llama_get_memory(self.handle)
-        self._batch = native.llama_batch_init(BATCH, 0, 1)
+        # The arrays of the batch. Each token belongs to one sequence, so the pointers to their lists never change.
+        self._tokens = np.zeros(BATCH, np.int32)
+        self._positions = np.zeros(BATCH, np.int32)
+        self._sequences = np.zeros(BATCH, np.int32)
+        self._outputs = np.zeros(BATCH, np.int8)
+        self._counts = np.ones(BATCH, np.int32)
+        self._pointers = self._sequences.ctypes.data + 4 * np.arange(BATCH, dtype=np.uintp)
+        self._batch = native.llama_batch()
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "token": self._tokens,
+            "pos": self._positions,
+            "n_seq_id": self._counts,
+            "seq_id": self._pointers,
+            "logits": self._outputs,
+        }
+        kinds = dict(native.llama_batch._fields_)
+        for name, array in arrays.items():
+            setattr(self._batch, name, ctypes.cast(array.ctypes.data, kinds[name]))
+
+    @property
+    def cuttable(self) -> bool:
+        """Whether a sequence's beginning can be kept or copied without the rest; not so for recurrent memory and for
+        attention in a sliding window, which forget it."""
+        handle = self._model.handle
+        whole = native.llama_model_is_recurrent(handle) or native.llama_model_is_hybrid(handle)
+        return not whole and native.llama_model_n_swa(handle) == 0
 
     def close(self) -> None:
         """Free the memory."""
         if self.handle is not None:
-            native.llama_batch_free(self._batch)
             native.llama_free(self.handle)
             self.handle = None
 
-    def begin(self) -> None:
-        """Start a new batch."""
+    def begin(self, adapter: Any = None) -> None:
+        """Start a new batch, which a LoRA adapter computes with the model, or the model alone."""
         self._batch.n_tokens = 0
+        adapters = (native.llama_adapter_lora_p_ctypes * 1)(adapter)
+        scales = (ctypes.c_float * 1)(1.0)
+        native.llama_set_adapters_lora(self.handle, adapters, 0 if adapter is None else 1, scales)
 
-    def add(self, token: int, position: int, sequence: int, *, output: bool) -> int:
-        """Add a token to the batch, with logits if `output`; returns its index there. At most `BATCH` fit."""
-        batch = self._batch
-        index: int = batch.n_tokens
-        if index >= BATCH:  # writing on would overrun llama.cpp's arrays
+    def add(self, tokens: Sequence[int], position: int, sequence: int, *, outputs: int = 1) -> int:
+        """Add tokens of a sequence to the batch, the last `outputs` of them with logits.
+
+        Returns the index of the first. At most `BATCH` fit.
+        """
+        first: int = self._batch.n_tokens
+        end = first + len(tokens)
+        if end > BATCH:  # writing on would overrun the arrays
             raise EngineFailed(f"the batch of {BATCH} tokens is full")
-        batch.token[index] = token
-        batch.pos[index] = position
-        batch.n_seq_id[index] = 1
-        batch.seq_id[index][0] = sequence
-        batch.logits[index] = output
-        batch.n_tokens = index + 1
-        return index
+        self._tokens[first:end] = tokens
+        self._positions[first:end] = range(position, position + len(tokens))
+        self._sequences[first:end] = sequence
+        self._outputs[first : end - outputs] = 0
+        self._outputs[end - outputs : end] = 1
+        self._batch.n_tokens = end
+        return first
 
     def compute(self) -> None:
         """Compute the batch; its tokens are in their sequences' memory afterwards.
@@ -94,16 +143,38 @@ class Context:
             raise EngineFailed(f"llama.cpp has no logits for output {index}")
         return np.ctypeslib.as_array(first, shape=(count, self._model.n_vocab))
 
-    def keep(self, sequence: int, length: int) -> int:
-        """Forget all but the first `length` tokens of a sequence; returns how many it still has.
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Let a sequence begin with the first `length` tokens of another; nothing is computed and no memory taken."""
+        native.llama_memory_seq_cp(self._memory, source, target, 0, length)
 
-        That is `length`, or 0 for a kind of memory that can't be cut.
+    def cut(self, sequence: int, length: int) -> None:
+        """Forget all but the first `length` tokens of a sequence.
+
+        Raises:
+            EngineFailed: llama.cpp can't.
         """
-        if length and native.llama_memory_seq_rm(self._memory, sequence, length, -1):
-            return length
-        native.llama_memory_seq_rm(self._memory, sequence, -1, -1)
-        return 0
+        if not native.llama_memory_seq_rm(self._memory, sequence, length or -1, -1):
+            raise EngineFailed(f"llama.cpp could not cut sequence {sequence} to {length} tokens")
 
     def clear(self) -> None:
         """Forget every sequence."""
         native.llama_memory_clear(self._memory, True)
+
+    def state(self, sequence: int) -> bytes:
+        """What the memory holds of a sequence, without logits."""
+        size = native.llama_state_seq_get_size(self.handle, sequence)
+        buffer = (ctypes.c_uint8 * size)()
+        return memoryview(buffer)[: native.llama_state_seq_get_data(self.handle, buffer, size, sequence)].tobytes()
+
+    def restore(self, sequence: int, state: bytes, length: int) -> bool:
+        """Put `length` tokens back from a state; False, and nothing there, where it doesn't fit this context."""
+        data = ctypes.cast(ctypes.c_char_p(state), ctypes.POINTER(ctypes.c_uint8))
+        taken = native.llama_state_seq_set_data(self.handle, data, len(state), sequence)
+        span = (
+            native.llama_memory_seq_pos_min(self._memory, sequence),
+            native.llama_memory_seq_pos_max(self._memory, sequence),
+        )
+        if taken == len(state) and span == (0, length - 1):
+            return True
+        native.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+        return False

@@ -1,8 +1,7 @@
-"""The engine: one thread that owns llama.cpp's context and answers many requests at once.
+"""The engine: one thread that answers many requests at once, and the queue before it.
 
-Continuous batching: every step computes one token of each running answer, together with a bounded chunk of the prompts
-that wait, so that a long prompt never stalls the others for long. The memory for every slot's worst case is set aside
-at the start, so that no answer is ever cut short by another. Knows nothing about HTTP, text or templates.
+A request is refused at once where the queue is full, and begins when a slot is free and its worst case fits into the
+memory beside those of the others. Knows nothing about HTTP, text or templates, nor about what a step computes.
 """
 
 from __future__ import annotations
@@ -11,14 +10,15 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from appliance.engine.context import BATCH, Context
+from appliance.engine.batching import Batching
 from appliance.engine.errors import (
     Cancelled,
     ContextExceeded,
+    DeadlineExceeded,
     EngineError,
     EngineFailed,
     EngineStopped,
@@ -26,16 +26,14 @@ from appliance.engine.errors import (
     QueueFull,
 )
 from appliance.engine.model import Model
-from appliance.engine.request import Event, Failed, Finished, GenerationRequest, PromptScored, TokenScore
-from appliance.engine.scores import score
-from appliance.engine.slot import Answer, Slot, Ticket
+from appliance.engine.prefixes import PrefixStore
+from appliance.engine.request import Event, Failed, Finished, GenerationRequest
+from appliance.engine.sampler import Sampler
+from appliance.engine.slot import Ticket
+from appliance.engine.stats import EngineStats
+from appliance.engine.waiting import Line
 
 log = logging.getLogger(__name__)
-
-CHUNK_BESIDE_ANSWERS = 128
-"""Most prompt tokens in a step in which answers are running; it bounds the pause that a new prompt makes in them."""
-SCORED_PER_STEP = 128
-"""Most prompt tokens a step whose log-probabilities are wanted: each needs a whole row of logits."""
 
 
 @dataclass(frozen=True)
@@ -51,43 +49,58 @@ class Load:
     """Whether the engine's thread has died."""
 
 
-@dataclass(frozen=True)
-class _Part:
-    """What a step computes for one slot: `count` tokens whose first is at `index` of the batch."""
-
-    slot: Slot
-    answer: Answer
-    index: int
-    count: int
-
-
 class Engine:
     """Answers requests until it is closed."""
 
     def __init__(
-        self, model: Model, *, slots: int, context: int, queue_limit: int, threads: int, offload: bool = False
+        self,
+        model: Model,
+        *,
+        slots: int,
+        context: int,
+        queue_limit: int,
+        threads: int,
+        memory: int = 0,
+        offload: bool = False,
+        strict: bool = False,
+        shared: bool = True,
+        prefixes: PrefixStore | None = None,
+        adapters: Mapping[str, Path] | None = None,
     ) -> None:
-        """Set aside memory for `slots` answers of up to `context` tokens each, prompt included, and start the thread.
+        """Set aside memory and start the thread.
+
+        `slots` answers are made at once, each of up to `context` tokens, prompt included, and all of them together of
+        up to `memory` tokens (0: as many as all slots could need). With `strict`, no answer depends on what else runs.
+        Where the memory isn't `shared`, each slot has its own, in which only its next answer can go on.
+        `adapters` are LoRA adapters as GGUF files, by the names that requests have for them.
 
         Raises:
+            BundleError: an adapter isn't one of the model's.
             ServerError: the memory isn't there.
         """
         self._model = model
-        self._length = context
-        self._context = Context(
+        self._adapters = list(adapters or {})
+        self._slots = slots
+        self._cells = memory if memory and shared and not strict else slots * context
+        self._length = min(context, self._cells)
+        self._batching = Batching(
             model,
-            sequences=slots,
-            length=context,
-            outputs=SCORED_PER_STEP + slots,
+            slots=slots,
+            length=self._length,
+            cells=self._cells,
             threads=threads,
             offload=offload,
+            strict=strict,
+            shared=shared,
+            prefixes=prefixes,
+            adapters=adapters or {},
         )
-        self._slots = [Slot(number) for number in range(slots)]
-        self._waiting: deque[Ticket] = deque()
+        self._line = Line()
         self._queue_limit = queue_limit
         self._wake = threading.Condition()
         self._stopping = self._abandoning = self._failed = False
-        self._seconds_per_request = 1.0
+        self.after_step: Callable[[], None] = _nothing
+        """Called on the engine's thread after each step, when all that the step gave is with the listeners."""
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -95,7 +108,8 @@ class Engine:
         """Queue a request; `listener` gets its events on the engine's thread, so it must be quick.
 
         Raises:
-            InvalidRequest: the prompt is empty, doesn't fit, or isn't made of the model's tokens.
+            InvalidRequest: the prompt is empty, doesn't fit, or isn't made of the model's tokens; or a sampling setting
+                means nothing.
             QueueFull: too many requests wait.
             EngineStopped: the engine takes no more requests.
         """
@@ -105,14 +119,19 @@ class Engine:
             raise ContextExceeded(len(request.tokens), self._length)
         if not all(0 <= token < self._model.n_vocab for token in request.tokens):
             raise InvalidRequest(f"the prompt has a token that isn't one of the model's {self._model.n_vocab}")
-        ticket = Ticket(request, listener, self._notify)
+        if request.adapter and request.adapter not in self._adapters:
+            known = ", ".join(self._adapters) or "none"
+            raise InvalidRequest(f"there is no adapter {request.adapter!r}; there are: {known}")
+        sampler = Sampler(request.sampling, self._model, request.tokens)
+        ticket = Ticket(request, sampler, listener, self._notify)
         with self._wake:
             if self._stopping:
                 raise self._stopped()
-            free = sum(slot.answer is None for slot in self._slots)
-            if len(self._waiting) >= self._queue_limit + free:
-                raise QueueFull(len(self._waiting), self._retry_after())
-            self._waiting.append(ticket)
+            free = self._slots - len(self._batching.answers)
+            if len(self._line) >= self._queue_limit + free:
+                self._batching.counts.refused += 1
+                raise QueueFull(len(self._line), self._retry_after())
+            self._line.add(ticket)
             self._wake.notify()
         return ticket
 
@@ -135,9 +154,33 @@ class Engine:
 
     def load(self) -> Load:
         """How busy the engine is now; never waits for a step."""
-        with self._wake:
-            busy = sum(slot.answer is not None for slot in self._slots)
-            return Load(len(self._slots), busy, len(self._waiting), self._queue_limit, self._failed)
+        return Load(self._slots, len(self._batching.answers), len(self._line), self._queue_limit, self._failed)
+
+    def stats(self) -> EngineStats:
+        """What the engine does and has done; never waits for a step."""
+        counts, memory = self._batching.counts, self._batching.memory
+        return EngineStats(
+            slots=self._slots,
+            busy=len(self._batching.answers),
+            waiting=len(self._line),
+            queue=self._queue_limit,
+            memory=self._cells,
+            memory_used=memory.used,
+            memory_promised=memory.promised,
+            kept=len(memory.kept),
+            finished=counts.finished,
+            refused=counts.refused,
+            cancelled=counts.cancelled,
+            expired=counts.expired,
+            failed=counts.failed,
+            steps=counts.steps,
+            prompt_tokens=counts.prompt_tokens,
+            reused_tokens=counts.reused_tokens,
+            restored_tokens=memory.restored,
+            generated_tokens=counts.generated_tokens,
+            first_token=counts.first_token.histogram(),
+            between_tokens=counts.between_tokens.histogram(),
+        )
 
     def close(self, drain: float = 0.0) -> None:
         """Take no more requests, give those that are here `drain` seconds to finish, cancel the rest, free all."""
@@ -155,8 +198,9 @@ class Engine:
             self._wake.notify()
 
     def _retry_after(self) -> int:
-        """Seconds until the queue has moved on by one slot's worth, from how long requests took lately."""
-        return max(1, min(60, round(self._seconds_per_request * len(self._waiting) / len(self._slots))))
+        """Seconds until as many answers have ended as requests wait, from how long answers took lately."""
+        at_once = max(1, len(self._batching.answers))
+        return max(1, min(60, round(self._batching.seconds_per_answer * len(self._line) / at_once)))
 
     def _run(self) -> None:
         try:
@@ -166,20 +210,21 @@ class Engine:
                 except Exception as error:
                     log.exception("a step of the engine failed")
                     reason = str(error) if isinstance(error, EngineError) else type(error).__name__
-                    self._abandon(EngineFailed(f"the engine failed on this request ({reason}); try again"))
-                    self._context.clear()
+                    self._batching.abandon(EngineFailed(f"the engine failed on this request ({reason}); try again"))
+                self.after_step()
         except BaseException:
             log.exception("the engine has failed")
             self._failed = True
         finally:
             with self._wake:
                 self._stopping = True
-                waiting, self._waiting = list(self._waiting), deque()
+                waiting = self._line.remove(lambda ticket: True)
             stopped = self._stopped()
             for ticket in waiting:
                 ticket.emit(Failed(stopped))
-            self._abandon(stopped)
-            self._context.close()
+            self._batching.abandon(stopped)
+            self.after_step()
+            self._batching.close()
 
     def _stopped(self) -> EngineStopped:
         return EngineStopped(
@@ -190,7 +235,7 @@ class Engine:
         """Sleep until there is something to compute; False when the engine is to end."""
         with self._wake:
             while True:
-                work = bool(self._waiting) or any(slot.answer for slot in self._slots)
+                work = bool(len(self._line) or self._batching.answers)
                 if self._abandoning or (self._stopping and not work):
                     return False
                 if work:
@@ -198,118 +243,45 @@ class Engine:
                 self._wake.wait()
 
     def _step(self) -> None:
-        self._drop_cancelled()
+        now = time.monotonic()
+        self._send_away(now)
+        self._batching.end_those_who_must(now)
         self._admit()
-        parts = self._compose()
-        if parts:
-            self._context.compute()
-            for part in parts:
-                self._advance(part)
+        self._batching.step()
 
-    def _drop_cancelled(self) -> None:
-        cancelled = Failed(Cancelled("the request was cancelled"))
+    def _send_away(self, now: float) -> None:
+        """Take out of the queue whom nobody waits for any more, and whose time is up."""
         with self._wake:
-            gone = [ticket for ticket in self._waiting if ticket.cancelled]
-            if gone:
-                self._waiting = deque(ticket for ticket in self._waiting if not ticket.cancelled)
+            gone = (
+                self._line.remove(lambda ticket: ticket.cancelled or ticket.expires <= now) if len(self._line) else []
+            )
         for ticket in gone:
-            ticket.emit(cancelled)
-        for slot in self._slots:
-            if slot.answer is not None and slot.answer.ticket.cancelled:
-                self._release(slot, cancelled)
+            if ticket.cancelled:
+                self._batching.counts.cancelled += 1
+                ticket.emit(Failed(Cancelled("the request was cancelled")))
+            else:
+                self._batching.counts.expired += 1
+                ticket.emit(Failed(DeadlineExceeded("the request's time was up before its turn came; ask again later")))
 
     def _admit(self) -> None:
-        """Give free slots to waiting requests, each the one whose memory shares most with its prompt."""
-        while True:
-            with self._wake:
-                free = [slot for slot in self._slots if slot.answer is None]
-                if not free or not self._waiting:
-                    return
-                ticket = self._waiting.popleft()
-                prompt = ticket.request.tokens
-                # Where scores of the prompt are wanted, every token of it must be computed.
-                shared = {slot.number: 0 if ticket.request.score_prompt else slot.shared(prompt) for slot in free}
-                # Among equals the one whose memory has lain there longest, so that younger ones stay of use.
-                slot = max(free, key=lambda slot: (shared[slot.number], -slot.used_at))
-                try:
-                    kept = self._context.keep(slot.number, shared[slot.number])
-                    slot.tokens = list(prompt[:kept])
-                    slot.answer = Answer(ticket, self._model, kept, self._length)
-                except Exception:
-                    ticket.emit(Failed(EngineFailed("the engine could not begin this request; try again")))
-                    raise
-
-    def _compose(self) -> list[_Part]:
-        """Fill the batch: a token of each answer, then the prompts, the longest admitted first."""
-        self._context.begin()
-        parts = []
-        prompting = []
-        for slot in self._slots:
-            if slot.answer is not None and slot.answer.prompting:
-                prompting.append((slot, slot.answer))
-            elif slot.answer is not None:
-                index = self._context.add(slot.answer.next_token, len(slot.tokens), slot.number, output=True)
-                parts.append(_Part(slot, slot.answer, index, 1))
-        room = min(BATCH - len(parts), CHUNK_BESIDE_ANSWERS) if parts else BATCH
-        scored = SCORED_PER_STEP
-        for slot, answer in sorted(prompting, key=lambda pair: pair[1].began):
-            prompt, scoring = answer.request.tokens, answer.request.score_prompt
-            count = min(len(prompt) - answer.done, room, scored if scoring else room)
-            if not count:
-                continue
-            room -= count
-            scored -= count if scoring else 0
-            last = len(prompt) - 1
-            indices = [
-                self._context.add(prompt[place], place, slot.number, output=scoring or place == last)
-                for place in range(answer.done, answer.done + count)
-            ]
-            parts.append(_Part(slot, answer, indices[0], count))
-        return parts
-
-    def _advance(self, part: _Part) -> None:
-        """Take in what a step has computed for a slot."""
-        slot, answer, request = part.slot, part.answer, part.answer.request
-        if answer.prompting:
-            if request.score_prompt:
-                answer.ticket.emit(PromptScored(tuple(self._score_prompt(part))))
-            slot.tokens += request.tokens[answer.done : answer.done + part.count]
-            answer.done += part.count
-            if answer.prompting:
+        """Begin the waiting requests whose turn it is, as far as there are slots and memory for them."""
+        # No other thread takes requests out, so the first one stays the first while it is begun without the lock.
+        while (ticket := self._first()) is not None:
+            try:
+                begun = self._batching.begin(ticket)
+            except Exception:
+                ticket.emit(Failed(EngineFailed("the engine could not begin this request; try again")))
+                ticket.cancelled = True
+                raise
+            if not begun:
                 return
-        else:
-            slot.tokens.append(answer.next_token)
-        if request.max_tokens == 0:
-            self._release(slot, answer.finished("length"))
-            return
-        index = part.index + part.count - 1
-        token = answer.sample(self._context.handle, index)
-        scored = None
-        if request.logprobs is not None:
-            scored = score(self._context.logits(index), [token], request.logprobs)[0]
-        piece, reason = answer.take(token, scored)
-        if piece.text or piece.score:
-            answer.ticket.emit(piece)
-        if reason:
-            self._seconds_per_request += 0.2 * (time.monotonic() - answer.began - self._seconds_per_request)
-            self._release(slot, answer.finished(reason))
+            with self._wake:
+                self._line.take()
 
-    def _score_prompt(self, part: _Part) -> list[TokenScore]:
-        """Scores of the prompt's tokens that follow those of a part, and of its very first with the first part."""
-        request, done = part.answer.request, part.answer.done
-        targets = request.tokens[done + 1 : done + 1 + part.count]
-        scores = score(self._context.logits(part.index, part.count), targets, request.logprobs or 0)
-        return scores if done else [TokenScore(request.tokens[0], None), *scores]
-
-    def _release(self, slot: Slot, event: Finished | Failed) -> None:
-        answer = slot.answer
+    def _first(self) -> Ticket | None:
         with self._wake:
-            slot.free()
-        if answer is not None:
-            answer.ticket.emit(event)
+            return self._line.first()
 
-    def _abandon(self, error: EngineError) -> None:
-        """Fail every running answer and distrust what the memory holds."""
-        for slot in self._slots:
-            self._release(slot, Failed(error))
-            slot.tokens = []
+
+def _nothing() -> None:
+    """What is done after a step unless somebody wants to know of it."""

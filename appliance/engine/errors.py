@@ -2,9 +2,10 @@
 
     ServerError
     └── EngineError
-        ├── InvalidRequest       a prompt that isn't one
+        ├── InvalidRequest       a prompt that isn't one, a setting out of its range, a grammar that can't be read
         │   └── ContextExceeded  the prompt is longer than the context
         ├── QueueFull            too many requests wait; says when to come back
+        ├── DeadlineExceeded     its time was up before its answer began
         ├── Cancelled            the asker went away
         ├── EngineStopped        the engine takes no more requests
         └── EngineFailed         the computation failed
@@ -22,7 +23,7 @@ class EngineError(ServerError):
 
 
 class InvalidRequest(EngineError):
-    """The prompt has no tokens, or some that aren't the model's."""
+    """The prompt has no tokens or some that aren't the model's, or a setting means nothing."""
 
 
 class ContextExceeded(InvalidRequest):
@@ -42,6 +43,10 @@ class QueueFull(EngineError):
         super().__init__(f"{waiting} requests wait already; try again in {retry_after} s")
         self.retry_after = retry_after
         """Seconds after which a place is likely to be free."""
+
+
+class DeadlineExceeded(EngineError):
+    """The request's deadline passed while it waited."""
 
 
 class Cancelled(EngineError):

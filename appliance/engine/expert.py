@@ -7,23 +7,43 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypedDict, Unpack
 
 from appliance.engine.answers import AnswerCache
 from appliance.engine.backend import Device, computing_backend, loaded_backends
 from appliance.engine.engine import Engine
+from appliance.engine.errors import InvalidRequest
+from appliance.engine.json_grammar import grammar_of
 from appliance.engine.model import Model
+from appliance.engine.prefixes import PrefixStore
 from appliance.engine.prompt import PromptBuilder
 from appliance.engine.request import GenerationRequest, SamplingParams
 from appliance.settings import ApplianceSettings
-from bundle.digests import digest_file
+from bundle.digests import digest_file, digest_value
 from bundle.errors import BundleError, SettingsError
 from bundle.manifest import Manifest, ModelFile, load_manifest
 from bundle.template import Message
 
 ANSWERS = "answers"
 """Folder of the answer cache in the cache folder."""
+PREFIXES = "prefixes"
+"""Folder of the cache of prefixes there."""
+
+
+class MoreSampling(TypedDict, total=False):
+    """The sampling settings that have no defaults of their own in the settings, as `SamplingParams` explains them."""
+
+    top_k: int
+    min_p: float
+    frequency_penalty: float
+    presence_penalty: float
+    dry_multiplier: float
+    dry_base: float
+    dry_allowed_length: int
+    logit_bias: tuple[tuple[int, float], ...]
+    grammar: str
 
 
 class Expert:
@@ -34,7 +54,7 @@ class Expert:
 
         Raises:
             BundleError: the bundle is incomplete, damaged or has no such quantisation.
-            SettingsError: the context is longer than the model was made for.
+            SettingsError: the context is longer than the model was made for, or than the memory.
             ServerError: the memory isn't there.
         """
         self.settings = settings
@@ -49,18 +69,43 @@ class Expert:
                 f"appliance.context is {settings.context}, but {self.file.file} was trained on "
                 f"{self.model.trained_context} tokens; set it to at most that"
             )
+        if 0 < settings.memory < settings.context:
+            raise SettingsError(
+                f"appliance.memory is {settings.memory}, too little for one answer of appliance.context "
+                f"({settings.context}); raise it, or set it to 0"
+            )
         self._prompts = PromptBuilder(self.model, self.manifest.template)
+        self.prefixes: PrefixStore | None = None
+        if settings.prefixes.enabled and settings.shared and not settings.strict:
+            stamp = digest_value(
+                {
+                    "model": digest,
+                    "llama.cpp": version("llama-cpp-python"),
+                    "context": settings.context,
+                    "on": self.backend,
+                }
+            )
+            self.prefixes = PrefixStore(cache_dir / PREFIXES, stamp, settings.prefixes.max_megabytes * 1_000_000)
         self.engine = Engine(
             self.model,
             slots=settings.slots,
             context=settings.context,
             queue_limit=settings.queue,
             threads=settings.threads or _usable_cores(),
+            memory=settings.memory,
             offload=settings.gpu_layers != 0,
+            strict=settings.strict,
+            shared=settings.shared,
+            prefixes=self.prefixes,
+            adapters=settings.adapters,
         )
         self.answers: AnswerCache | None = None
         if settings.cache.enabled:
-            self.answers = AnswerCache(cache_dir / ANSWERS, digest, settings.cache.max_megabytes * 1_000_000)
+            most, seconds = settings.cache.max_megabytes * 1_000_000, settings.cache.keep_days * 86_400
+            if settings.adapters:
+                adapters = {name: digest_file(path) for name, path in settings.adapters.items()}
+                digest = digest_value({"model": digest, "adapters": adapters})
+            self.answers = AnswerCache(cache_dir / ANSWERS, digest, most, seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -71,8 +116,9 @@ class Expert:
     def close(self, drain: float = 0.0) -> None:
         """Stop answering: running answers get `drain` seconds to finish."""
         self.engine.close(drain)
-        if self.answers is not None:
-            self.answers.close()
+        for cache in (self.answers, self.prefixes):
+            if cache is not None:
+                cache.close()
 
     def chat_prompt(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """The tokens of a conversation, up to where the answer begins.
@@ -81,6 +127,20 @@ class Expert:
             TemplateError: the template refuses the conversation.
         """
         return tuple(self._prompts.chat(messages))
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, control tokens' too; what isn't a whole character is a replacement character.
+
+        Raises:
+            InvalidRequest: a token isn't one of the model's.
+        """
+        if not all(0 <= token < self.model.n_vocab for token in tokens):
+            raise InvalidRequest(f"there is a token that isn't one of the model's {self.model.n_vocab}")
+        return b"".join(map(self.piece, tokens)).decode("utf-8", "replace")
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of a token, a control token's too."""
+        return self.model.piece(token, special=True)
 
     def request(
         self,
@@ -94,8 +154,23 @@ class Expert:
         stop: Sequence[str] = (),
         logprobs: int | None = None,
         score_prompt: bool = False,
+        adapter: str = "",
+        client: str = "",
+        deadline: float | None = None,
+        json_schema: Any = None,
+        **sampling: Unpack[MoreSampling],
     ) -> GenerationRequest:
-        """A request for the engine; the settings stand in for what is None, and the answer fits into the context."""
+        """A request for the engine; the settings stand in for what is None, and the answer fits into the context.
+
+        Under `json_schema`, a schema as read from JSON, the answer is JSON that fits it.
+
+        Raises:
+            InvalidRequest: the schema can't be followed.
+        """
+        if json_schema is not None:
+            if sampling.get("grammar"):
+                raise InvalidRequest("a grammar and a JSON schema don't go together; leave one out")
+            sampling["grammar"] = grammar_of(json_schema)
         default = self.settings.sampling
         room = max(1, self.settings.context - len(tokens))
         return GenerationRequest(
@@ -106,10 +181,14 @@ class Expert:
                 top_p=default.top_p if top_p is None else top_p,
                 repeat_penalty=default.repeat_penalty if repeat_penalty is None else repeat_penalty,
                 seed=seed,
+                **sampling,
             ),
             stop=tuple(stop),
             logprobs=logprobs,
             score_prompt=score_prompt,
+            adapter=adapter,
+            client=client,
+            deadline=deadline,
         )
 
     def text_prompt(self, text: str) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import ctypes
 import weakref
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import llama_cpp.llama_cpp as native
 
@@ -41,11 +42,25 @@ class Model:
         self.handle = handle
         # Freed only when no thread is inside a method any more, and never before a context that refers to it.
         weakref.finalize(self, native.llama_model_free, handle)
-        self._vocab = native.llama_model_get_vocab(handle)
-        self.n_vocab: int = native.llama_vocab_n_tokens(self._vocab)
+        self.vocab = native.llama_model_get_vocab(handle)
+        """llama.cpp's handle of the vocabulary; lives as long as the model."""
+        self.n_vocab: int = native.llama_vocab_n_tokens(self.vocab)
         self.trained_context: int = native.llama_model_n_ctx_train(handle)
-        self.bos: int = native.llama_vocab_bos(self._vocab)
+        self.bos: int = native.llama_vocab_bos(self.vocab)
         """The token that begins a sequence; -1 if there is none."""
+
+    def adapter(self, path: Path) -> Any:
+        """llama.cpp's handle of a LoRA adapter for this model; lives as long as the model.
+
+        Raises:
+            BundleError: it isn't one; the text carries llama.cpp's reason.
+        """
+        native_log.silence()
+        handle = native.llama_adapter_lora_init(self.handle, str(path).encode())
+        if not handle:
+            reason = native_log.first_error() or "no reason given"
+            raise BundleError(f"{path}: llama.cpp can't load it as an adapter of this model ({reason})")
+        return handle
 
     def tokenize(self, text: str, *, add_special: bool = False, parse_special: bool = False) -> list[int]:
         """The tokens of a text.
@@ -56,33 +71,33 @@ class Model:
         data = text.encode()
         # A byte is never more than one token; two more are room for what is added around.
         buffer = (native.llama_token * (len(data) + 2))()
-        count = native.llama_tokenize(self._vocab, data, len(data), buffer, len(buffer), add_special, parse_special)
+        count = native.llama_tokenize(self.vocab, data, len(data), buffer, len(buffer), add_special, parse_special)
         if count < 0:  # a vocabulary that makes more than one token of a byte
             buffer = (native.llama_token * -count)()
-            count = native.llama_tokenize(self._vocab, data, len(data), buffer, len(buffer), add_special, parse_special)
+            count = native.llama_tokenize(self.vocab, data, len(data), buffer, len(buffer), add_special, parse_special)
         return buffer[:count]
 
     def piece(self, token: int, *, special: bool = False) -> bytes:
         """The bytes of a token, which may be a part of a character; control tokens have none unless `special`."""
         buffer = ctypes.create_string_buffer(_PIECE_BYTES)
-        length = native.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, special)
+        length = native.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, special)
         if length < 0:
             buffer = ctypes.create_string_buffer(-length)
-            length = native.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, special)
+            length = native.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, special)
         return buffer.raw[: max(length, 0)]
 
     def ends_answer(self, token: int) -> bool:
         """Whether a token ends a generation (end of turn, end of text and their kin)."""
-        return bool(native.llama_vocab_is_eog(self._vocab, token))
+        return bool(native.llama_vocab_is_eog(self.vocab, token))
 
     @cached_property
     def control_tokens(self) -> dict[str, int]:
         """The texts that `parse_special` reads as control tokens."""
         control = native.LLAMA_TOKEN_ATTR_CONTROL | native.LLAMA_TOKEN_ATTR_UNKNOWN
         texts = {
-            (native.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace"): token
+            (native.llama_vocab_get_text(self.vocab, token) or b"").decode("utf-8", "replace"): token
             for token in range(self.n_vocab)
-            if native.llama_vocab_get_attr(self._vocab, token) & control
+            if native.llama_vocab_get_attr(self.vocab, token) & control
         }
         texts.pop("", None)
         return texts

@@ -10,7 +10,11 @@ from typing import Literal
 
 from appliance.engine.errors import EngineError
 
-FinishReason = Literal["stop", "length"]
+TOP_K = 40
+"""How many tokens may be drawn from at all, as in llama.cpp's own server. Without it top-p has to sort the whole
+vocabulary: of 49,152 tokens that took 8 ms a token, as much as computing it, where this takes half a millisecond."""
+
+FinishReason = Literal["stop", "length", "deadline"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,24 @@ class SamplingParams:
     """Penalty on the last 64 tokens of prompt and answer; 1 is none."""
     seed: int | None = None
     """Equal seeds give equal answers; None draws one for each answer."""
+    top_k: int = TOP_K
+    """How many of the likeliest tokens may be drawn from; 0 is all of them, which costs milliseconds a token."""
+    min_p: float = 0.0
+    """Least probability of a token that may be drawn, as a share of the likeliest one's; 0 is none."""
+    frequency_penalty: float = 0.0
+    """Taken off a token's logit for each time it is among the last 64 tokens of prompt and answer."""
+    presence_penalty: float = 0.0
+    """Taken off a token's logit if it is among them at all."""
+    dry_multiplier: float = 0.0
+    """Strength of the DRY penalty on tokens that would go on with a sequence said before; 0 is none."""
+    dry_base: float = 1.75
+    """How fast that penalty grows with the sequence's length."""
+    dry_allowed_length: int = 2
+    """Longest sequence that may be repeated for nothing."""
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    """Tokens and what is added to their logits before all else; -inf forbids one."""
+    grammar: str = ""
+    """A grammar in llama.cpp's GBNF, whose `root` the answer matches; empty for none."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +64,12 @@ class GenerationRequest:
     """How many of the likeliest tokens to tell at each place, 0 for only the chosen one's score; None for no scores."""
     score_prompt: bool = False
     """Whether the prompt's own tokens are scored, too."""
+    adapter: str = ""
+    """The name of the LoRA adapter that answers; empty for the model alone."""
+    client: str = ""
+    """Who asks; waiting clients take turns."""
+    deadline: float | None = None
+    """Seconds from now after which the answer ends as it is then, or fails if it hasn't begun; None for never."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +122,8 @@ class Finished:
     """The answer is complete."""
 
     reason: FinishReason
-    """`stop`: it ended by itself or at a stop string; `length`: at `max_tokens` or at the end of the context."""
+    """`stop`: it ended by itself or at a stop string; `length`: at `max_tokens` or at the end of the context;
+    `deadline`: its time was up."""
     prompt_tokens: int
     completion_tokens: int
     """Tokens generated, with the one that ended the answer."""

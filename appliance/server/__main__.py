@@ -1,4 +1,4 @@
-"""`python -m appliance.server --bundle DIR`: serves a bundle on a loopback address.
+"""`python -m appliance.server --bundle DIR`: serves a bundle.
 
 Knows the command line's form; everything else is `serve`'s.
 """
@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m appliance.server", description="Serve a bundle over HTTP.")
     parser.add_argument("--bundle", type=Path, required=True, help="folder of the bundle")
     parser.add_argument("--settings", default="{}", help="the settings of the appliance as JSON; flags go over them")
-    parser.add_argument("--host", help="loopback address to listen on")
+    parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, help="TCP port; 0 takes any free one")
     parser.add_argument("--quantisation", help="which of the bundle's GGUF files; its first unless given")
     parser.add_argument("--slots", type=int, help="answers generated at once")

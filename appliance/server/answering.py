@@ -1,96 +1,158 @@
-"""An answer on its way to one client: from the cache or from the engine, as events in this server's event loop.
+"""The answers to one client's request on their way: from the cache or from the engine, as events in the event loop.
 
-A client that goes away cancels its request. Knows nothing about OpenAI's shapes.
+A client that goes away cancels them. Knows nothing about the shapes of replies.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
 from appliance.engine.answers import AnswerCache, StoredAnswer
 from appliance.engine.request import Event, Failed, Finished, GenerationRequest, Piece
+from appliance.server.courier import Courier, Mailbox
+from appliance.server.journal import record_of
 
 if TYPE_CHECKING:  # they import llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
     from appliance.engine.slot import Ticket
 
+Batch = list[tuple[int, Event]]
+"""Events that came together, each with the number of its answer."""
+
 
 class Answering:
-    """One request, accepted; its events are to be read to the end, or it is to be closed."""
+    """Accepted requests; their events are to be read to the end, or they are to be closed."""
 
-    def __init__(self, request: GenerationRequest, answers: AnswerCache | None) -> None:
-        self._request = request
-        self._answers = answers
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._ticket: Ticket | None = None
+    def __init__(self, expert: Expert, courier: Courier, told: dict[str, Any], *, cache: bool) -> None:
+        self._told = told
+        self._expert = expert
+        self._courier = courier
+        self._answers: AnswerCache | None = expert.answers if cache else None
+        self._mailbox = Mailbox()
+        self._tickets: list[Ticket] = []
         self._watch: asyncio.Task[None] | None = None
-        self.cached = False
-        """Whether the answer comes from the cache."""
+        self._stored: dict[int, StoredAnswer] = {}
+        self._texts: dict[int, list[str]] = {}
+        self.requests: Sequence[GenerationRequest] = ()
+        """What was asked of the engine, by number."""
 
     @classmethod
-    async def begin(cls, expert: Expert, request: GenerationRequest, client: Request, *, cache: bool) -> Answering:
-        """Find the answer in the cache, or hand the request to the engine.
+    async def begin(
+        cls,
+        expert: Expert,
+        courier: Courier,
+        client: Request,
+        make: Callable[[], Sequence[GenerationRequest]],
+        *,
+        cache: bool,
+    ) -> Answering:
+        """Find the answers in the cache, or hand the requests to the engine.
+
+        `make` makes the requests; it is called on another thread, since a long prompt takes a while.
 
         Raises:
-            EngineError: the engine refuses it.
+            EngineError: the engine refuses one.
+            BoffinError: whatever `make` raises.
         """
-        # Scores are for evaluation, which is not to be answered from a cache.
-        answers = expert.answers if cache and request.logprobs is None and not request.score_prompt else None
-        answering = cls(request, answers)
-        stored = await asyncio.to_thread(answers.get, request) if answers else None
-        if stored is not None:
-            answering.cached = True
-            answering._events.put_nowait(Piece(stored.text))
-            answering._events.put_nowait(stored.finished)
-            return answering
-        loop = asyncio.get_running_loop()
-
-        def listen(event: Event) -> None:
-            loop.call_soon_threadsafe(answering._events.put_nowait, event)
-
-        answering._ticket = expert.engine.submit(request, listen)
-        answering._watch = asyncio.create_task(_cancel_when_gone(client, answering._ticket))
+        answering = cls(expert, courier, record_of(client.scope), cache=cache)
+        try:
+            await asyncio.to_thread(answering._begin, make)
+        except BaseException:
+            answering.close()
+            raise
+        if answering._tickets:
+            answering._watch = asyncio.create_task(_close_when_gone(client, answering))
+        for number, stored in answering._stored.items():
+            answering._mailbox.put(number, Piece(stored.text))
+            answering._mailbox.put(number, stored.finished)
         return answering
 
-    async def events(self) -> AsyncGenerator[Event]:
-        """The events, of which the last is `Finished`; the answer is in the cache before that one comes.
+    @property
+    def cached(self) -> bool:
+        """Whether every answer comes from the cache."""
+        return len(self._stored) == len(self.requests)
+
+    async def batches(self) -> AsyncGenerator[Batch]:
+        """The events, as they come; of each answer the last is `Finished`, and then it is in the cache already.
 
         Raises:
             EngineError: the engine failed, or the client went away.
         """
-        text = []
+        running = len(self.requests)
         try:
-            while True:
-                event = await self._events.get()
-                if isinstance(event, Failed):
-                    raise event.error
-                if isinstance(event, Piece):
-                    text.append(event.text)
-                if isinstance(event, Finished):
-                    if self._answers is not None and not self.cached:
-                        answer = StoredAnswer("".join(text), event)
-                        await asyncio.to_thread(self._answers.put, self._request, answer)
-                    yield event
-                    return
-                yield event
+            while running:
+                batch = await self._mailbox.take()
+                for number, event in batch:
+                    if isinstance(event, Failed):
+                        raise event.error
+                    if isinstance(event, Finished):
+                        running -= 1
+                        self._record(event)
+                        await self._keep(number, event)
+                    elif isinstance(event, Piece) and self._answers is not None:
+                        self._texts.setdefault(number, []).append(event.text)
+                yield batch
         finally:
             self.close()
 
+    async def ends(self, take: Callable[[int, Event], None]) -> list[Finished]:
+        """Hand every event to `take` as it comes; returns the end of each answer, by number.
+
+        Raises:
+            EngineError: as `batches`.
+        """
+        ends: dict[int, Finished] = {}
+        async with aclosing(self.batches()) as batches:
+            async for batch in batches:
+                for number, event in batch:
+                    take(number, event)
+                    if isinstance(event, Finished):
+                        ends[number] = event
+        return [ends[number] for number in range(len(self.requests))]
+
     def close(self) -> None:
-        """Cancel the request if it still runs."""
+        """Cancel what still runs."""
         if self._watch is not None:
             self._watch.cancel()
-        if self._ticket is not None:
-            self._ticket.cancel()
+        for ticket in self._tickets:
+            ticket.cancel()
+
+    def _begin(self, make: Callable[[], Sequence[GenerationRequest]]) -> None:
+        self.requests = make()
+        # Scores are for evaluation, which is not to be answered from a cache.
+        if any(request.logprobs is not None or request.score_prompt for request in self.requests):
+            self._answers = None
+        # Equal requests are to give different answers, which one stored answer can't.
+        if len(set(self.requests)) < len(self.requests):
+            self._answers = None
+        for number, request in enumerate(self.requests):
+            stored = self._answers.get(request) if self._answers is not None else None
+            if stored is not None:
+                self._stored[number] = stored
+                continue
+            listener = partial(self._courier.put, self._mailbox, number)
+            self._tickets.append(self._expert.engine.submit(request, listener))
+
+    def _record(self, end: Finished) -> None:
+        """Note for the log what an answer took."""
+        for name in ("prompt_tokens", "completion_tokens"):
+            self._told[name] = self._told.get(name, 0) + getattr(end, name)
+        self._told["cached"] = self.cached
+
+    async def _keep(self, number: int, finished: Finished) -> None:
+        if self._answers is not None and number not in self._stored:
+            answer = StoredAnswer("".join(self._texts.pop(number, [])), finished)
+            await asyncio.to_thread(self._answers.put, self.requests[number], answer)
 
 
-async def _cancel_when_gone(client: Request, ticket: Ticket) -> None:
+async def _close_when_gone(client: Request, answering: Answering) -> None:
     with suppress(asyncio.CancelledError):
         while (await client.receive())["type"] != "http.disconnect":
             pass
-        ticket.cancel()
+        answering.close()

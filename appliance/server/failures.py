@@ -1,4 +1,4 @@
-"""Errors in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`.
+"""Errors in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`; in Ollama's under `/api`: `{"error"}`.
 
 Knows which of our errors has which status code; nothing about routes.
 """
@@ -14,7 +14,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from appliance.engine.errors import ContextExceeded, EngineError, EngineStopped, InvalidRequest, QueueFull
+from appliance.engine.errors import (
+    Cancelled,
+    ContextExceeded,
+    DeadlineExceeded,
+    EngineError,
+    EngineStopped,
+    InvalidRequest,
+    QueueFull,
+)
+from appliance.server.replies import event
 from bundle.errors import TemplateError
 
 
@@ -31,25 +40,34 @@ class ApiError(HTTPException):
 
 def as_api_error(error: EngineError | TemplateError) -> ApiError:
     """The reply to an error of the engine or of the prompt template."""
-    match error:
-        case TemplateError():
-            return ApiError(400, str(error), "invalid_messages", param="messages")
-        case ContextExceeded():
-            return ApiError(400, str(error), "context_length_exceeded")
-        case InvalidRequest():
-            return ApiError(400, str(error), "invalid_prompt")
-        case QueueFull():
-            return ApiError(503, str(error), "queue_full", retry_after=error.retry_after)
-        case EngineStopped():
-            return ApiError(503, str(error), "stopping", retry_after=5)
-        case _:
-            return ApiError(500, str(error), "engine_failed")
+    status, code = next((reply for kind, reply in _REPLIES.items() if isinstance(error, kind)), (500, "engine_failed"))
+    param = "messages" if isinstance(error, TemplateError) else None
+    seconds = error.retry_after if isinstance(error, QueueFull) else 1
+    return ApiError(status, str(error), code, param=param, retry_after=seconds if status == 503 else None)
+
+
+_REPLIES: dict[type[Exception], tuple[int, str]] = {
+    TemplateError: (400, "invalid_messages"),
+    ContextExceeded: (400, "context_length_exceeded"),
+    InvalidRequest: (400, "invalid_request"),
+    QueueFull: (503, "queue_full"),
+    DeadlineExceeded: (503, "deadline_exceeded"),
+    EngineStopped: (503, "stopping"),
+    Cancelled: (499, "cancelled"),  # which nobody reads
+}
+"""Status and code of each error; the more special one comes first."""
 
 
 def error_body(message: str, status: int, code: str | None = None, param: str | None = None) -> dict[str, Any]:
     """The body of an error reply."""
     kind = "invalid_request_error" if status < 500 else "server_error"
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def last_event(error: EngineError) -> bytes:
+    """The event that ends a stream whose answer failed: there is no status code left to say it with."""
+    refusal = as_api_error(error)
+    return event(error_body(str(refusal.detail), refusal.status_code, refusal.code))
 
 
 def install(app: FastAPI) -> None:
@@ -61,13 +79,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _broken)
 
 
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first: Mapping[str, Any] = error.errors()[0]
     where = ".".join(str(part) for part in takewhile(_names_a_field, first["loc"][1:]))
     said = str(first["msg"]).removeprefix("Value error, ")
     message = f"{where}: {said}" if where else said
-    return _reply(ApiError(400, message, "invalid_request", param=where or None))
+    return reply(request.url.path, ApiError(400, message, "invalid_request", param=where or None))
 
 
 def _names_a_field(part: object) -> bool:
@@ -75,19 +93,23 @@ def _names_a_field(part: object) -> bool:
     return isinstance(part, int) or (str(part).isidentifier() and part not in ("str", "int"))
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, EngineError | TemplateError):
         error = as_api_error(error)
     assert isinstance(error, HTTPException)
-    return _reply(error)
+    return reply(request.url.path, error)
 
 
-async def _broken(_request: Request, _error: Exception) -> JSONResponse:
-    return _reply(ApiError(500, "the server failed on this request; its log says why", "internal_error"))
+async def _broken(request: Request, _error: Exception) -> JSONResponse:
+    error = ApiError(500, "the server failed on this request; its log says why", "internal_error")
+    return reply(request.url.path, error)
 
 
-def _reply(error: HTTPException) -> JSONResponse:
+def reply(path: str, error: HTTPException) -> JSONResponse:
+    """The reply to a request that is refused."""
     code = error.code if isinstance(error, ApiError) else None
     param = error.param if isinstance(error, ApiError) else None
     body = error_body(str(error.detail), error.status_code, code, param)
+    if path.startswith("/api/"):
+        body = {"error": str(error.detail)}
     return JSONResponse(body, error.status_code, headers=error.headers)

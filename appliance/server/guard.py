@@ -1,7 +1,8 @@
 """What is refused before a request is read: foreign hosts and origins, and bodies that are too large.
 
 A web page can make a browser call a server on the same machine, under a name that it lets point there (DNS
-rebinding); so only loopback names are taken in `Host` and `Origin`. Knows nothing about what requests mean.
+rebinding); so only loopback names and those that are listed are taken in `Host` and `Origin`. An address can't be
+pointed elsewhere, so where others may call, addresses are taken, too. Knows nothing about what requests mean.
 """
 
 from __future__ import annotations
@@ -10,28 +11,22 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from appliance.server.failures import ApiError, error_body
-
-MAX_BODY = 4_000_000
-"""Largest request body, in bytes."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or address can only mean this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+from appliance.loopback import is_loopback
+from appliance.server.failures import ApiError, reply
+from appliance.settings import ApplianceSettings
 
 
 class Guard:
     """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, settings: ApplianceSettings) -> None:
         self._app = app
+        self._most = settings.limits.body_bytes
+        self._addresses = not is_loopback(settings.host)
+        self._hosts = frozenset(host.lower() for host in settings.access.hosts)
+        self._origins = frozenset(origin.lower() for origin in settings.access.origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -39,44 +34,61 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refusal = _foreign(headers)
+        refusal = self._foreign(headers)
         length = headers.get("content-length", "0")
-        if refusal is None and (not length.isdigit() or int(length) > MAX_BODY):
-            refusal = _too_large()
+        if refusal is None and (not length.isdigit() or int(length) > self._most):
+            refusal = _too_large(self._most)
         if refusal is not None:
-            body = error_body(str(refusal.detail), refusal.status_code, refusal.code)
-            await JSONResponse(body, refusal.status_code)(scope, receive, send)
+            await reply(scope["path"], refusal)(scope, receive, send)
             return
-        await self._app(scope, _Bounded(receive), send)
+        await self._app(scope, _Bounded(receive, self._most), send)
+
+    def _foreign(self, headers: Headers) -> ApiError | None:
+        if not self._named(_hostname(f"//{headers.get('host', '')}")):
+            return _elsewhere("Host", "appliance.access.hosts")
+        origin = headers.get("origin")
+        if origin is not None and origin.lower() not in self._origins and not is_loopback(_hostname(origin)):
+            return _elsewhere("Origin", "appliance.access.origins")
+        return None
+
+    def _named(self, host: str) -> bool:
+        return is_loopback(host) or host in self._hosts or (self._addresses and _is_address(host))
 
 
 class _Bounded:
     """A request's body, cut off when it grows too large whatever its headers said."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, most: int) -> None:
         self._receive = receive
+        self._most = most
         self._received = 0
 
     async def __call__(self) -> Message:
         message = await self._receive()
         self._received += len(message.get("body", b""))
-        if self._received > MAX_BODY:
-            raise _too_large()
+        if self._received > self._most:
+            raise _too_large(self._most)
         return message
 
 
-def _too_large() -> ApiError:
-    return ApiError(413, f"the body is too large; at most {MAX_BODY} bytes are taken", "body_too_large")
+def _too_large(most: int) -> ApiError:
+    return ApiError(413, f"the body is too large; at most {most} bytes are taken", "body_too_large")
 
 
-def _foreign(headers: Headers) -> ApiError | None:
-    for name, value in (("Host", f"//{headers.get('host', '')}"), ("Origin", headers.get("origin"))):
-        if value is None:
-            continue
-        try:
-            host = urlsplit(value).hostname or ""
-        except ValueError:
-            host = ""
-        if not is_loopback(host):
-            return ApiError(403, f"{name} is not this machine; only loopback names are served", "foreign_host")
-    return None
+def _elsewhere(header: str, setting: str) -> ApiError:
+    return ApiError(403, f"{header} is not this machine, and not listed in {setting}", "foreign_host")
+
+
+def _hostname(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,22 +1,23 @@
-"""The server's life: it takes its address, listens, loads the expert meanwhile, and stops when it is told to.
+"""The server's life: it takes its address, loads the expert, imports what speaks HTTP meanwhile, and stops in the end.
 
-Knows about sockets, signals and the order of things; nothing about requests.
+Knows about sockets and the order of things; nothing about requests. What it imports at its own start is little, since
+a person waits for the first answer of a server that starts with the question.
 """
 
 from __future__ import annotations
 
-import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import ssl
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uvicorn
-
-from appliance.server.app import Serving, create_app
-from appliance.server.guard import is_loopback
+from appliance.keys import load_keys
+from appliance.loopback import is_loopback
+from appliance.server.logs import write_logs
+from appliance.server.signals import Signals
 from appliance.settings import ApplianceSettings
 from bundle.errors import ServerError
 from bundle.manifest import load_manifest
@@ -24,8 +25,9 @@ from bundle.manifest import load_manifest
 if TYPE_CHECKING:  # it imports llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
 
-GRACE = 10
-"""Seconds that running answers get when the server is told to stop."""
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which a thread that wants the interpreter gets it: between two steps the engine's thread needs it for
+a moment, and waited up to 5 ms for the event loop's with Python's own interval."""
 
 
 def serve(
@@ -37,97 +39,73 @@ def serve(
 
     Raises:
         BundleError: the bundle is incomplete or damaged.
-        SettingsError: the settings don't fit the model.
-        ServerError: the address is taken or not a loopback address, or the memory isn't there.
+        SettingsError: the settings don't fit the model, or the keys can't be read.
+        ServerError: the address is taken, or others can reach it and there are no keys; the certificate can't be used;
+            or the memory isn't there.
     """
+    write_logs(requests=settings.log.requests)
     manifest = load_manifest(bundle)
     file = manifest.model(settings.quantisation)
-    listener = _listen(settings.host, settings.port)
-    serving = Serving(manifest, file, settings)
-    config = uvicorn.Config(
-        create_app(serving),
-        http="h11",
-        ws="none",
-        loop="asyncio",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE,
-    )
-    server = _Server(config)
-    loading = _Loading(bundle, settings, cache_dir, serving, server)
-    with listener, _signals_stop(server):
-        print(f"serving {manifest.name} ({file.quantisation}) at {_url(listener)}", flush=True)
-        loading.start()
-        if until is not None:
-            threading.Thread(target=_stop_after, args=(until, server), name="until", daemon=True).start()
+    if settings.access.keys is not None:
+        load_keys(settings.access.keys)
+    _check_reach(settings)
+    _check_certificate(settings)
+    signals = Signals()
+    with _listen(settings.host, settings.port) as listener, signals.heard():
+        address = _url(listener, "https" if settings.access.tls_certificate else "http")
+        print(f"serving {manifest.name} ({file.quantisation}) at {address}", flush=True)
+        loader = ThreadPoolExecutor(1, thread_name_prefix="loading")
+        loading = loader.submit(_load, bundle, settings, cache_dir)
         try:
-            server.run(sockets=[listener])
+            from appliance.server.listening import answer
+            from appliance.server.serving import Serving
+
+            sys.setswitchinterval(SWITCH_INTERVAL)
+            answer(listener, Serving(manifest, file, settings), loading, signals, until)
         finally:
-            loading.join()
-            if loading.expert is not None:
-                loading.expert.close()
-    if loading.error is not None:
-        raise loading.error
+            loader.shutdown()
+            _close(loading)
+    loading.result()
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server without its handling of signals, which raises them again once it is done."""
+def _load(bundle: Path, settings: ApplianceSettings, cache_dir: Path) -> Expert:
+    from appliance.engine.expert import Expert
 
-    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
-        return nullcontext()
+    return Expert(bundle, settings, cache_dir)
 
 
-@contextmanager
-def _signals_stop(server: uvicorn.Server) -> Iterator[None]:
-    """Let SIGTERM and SIGINT stop a server, gracefully the first time, when this is the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
+def _close(loading: Future[Expert]) -> None:
+    if loading.exception() is None:
+        loading.result().close()
+
+
+def _check_reach(settings: ApplianceSettings) -> None:
+    """Refuse an address that others can reach where they would be asked for no key."""
+    if not (is_loopback(settings.host) or settings.access.keys or settings.access.open):
+        raise ServerError(
+            f"appliance.host is {settings.host!r}, which others can reach, and they would be asked for no key; "
+            "use 127.0.0.1, or name a file of keys in appliance.access.keys, or say that anybody may ask "
+            "(appliance.access.open)"
+        )
+
+
+def _check_certificate(settings: ApplianceSettings) -> None:
+    """Refuse a certificate that can't be used, if there is one."""
+    access = settings.access
+    if access.tls_certificate is None:
         return
-    before = {number: signal.signal(number, server.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class _Loading(threading.Thread):
-    """Loads the expert beside the server, which answers `/health` meanwhile; stops the server when that fails."""
-
-    def __init__(
-        self, bundle: Path, settings: ApplianceSettings, cache_dir: Path, serving: Serving, server: uvicorn.Server
-    ) -> None:
-        super().__init__(name="loading")
-        self._arguments = (bundle, settings, cache_dir)
-        self._serving = serving
-        self._server = server
-        self.expert: Expert | None = None
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            from appliance.engine.expert import Expert
-
-            self.expert = self._serving.expert = Expert(*self._arguments)
-        except Exception as error:
-            self.error = error
-            self._server.should_exit = True
-
-
-def _stop_after(until: Callable[[], object], server: uvicorn.Server) -> None:
-    until()
-    server.should_exit = True
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(access.tls_certificate, access.tls_key)
+    except OSError as error:  # which ssl's own errors are, too
+        reason = error.strerror or str(error)
+        raise ServerError(
+            f"{access.tls_certificate}: can't be used as a certificate with its key ({reason}); "
+            "check appliance.access.tls_certificate and tls_key"
+        ) from None
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on a loopback address."""
-    if not is_loopback(host):
-        raise ServerError(
-            f"appliance.host is {host!r}, which others can reach, and this server asks nobody for a key; "
-            "use 127.0.0.1, ::1 or localhost"
-        )
+    """A socket that listens on an address."""
     try:
         family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
@@ -144,6 +122,6 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, scheme: str) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

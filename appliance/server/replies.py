@@ -5,30 +5,42 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from appliance.engine.request import Finished
+from appliance.engine.request import Finished, FinishReason
 
-DONE = "data: [DONE]\n\n"
+DONE = b"data: [DONE]\n\n"
 """The event that ends a stream."""
 
 
-def event(data: dict[str, Any]) -> str:
+def as_json(value: Any) -> bytes:
+    """A value's JSON, without spaces."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def event(data: dict[str, Any], name: str = "") -> bytes:
     """A server-sent event."""
-    return f"data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"
+    head = f"event: {name}\n".encode() if name else b""
+    return b"%bdata: %b\n\n" % (head, as_json(data))
 
 
-def usage(*finished: Finished) -> dict[str, int]:
-    """Token counts of one or more answers."""
-    prompt = sum(answer.prompt_tokens for answer in finished)
-    completion = sum(answer.completion_tokens for answer in finished)
+def finish_reason(reason: FinishReason) -> str:
+    """OpenAI's word for why an answer ended; it has none for a deadline, which cuts an answer off as `length` does."""
+    return "stop" if reason == "stop" else "length"
+
+
+def usage(ends: Sequence[Finished], choices: int = 1) -> dict[str, int]:
+    """Token counts of answers, of which each `choices` had one prompt."""
+    prompt = sum(end.prompt_tokens for end in ends[::choices])
+    completion = sum(end.completion_tokens for end in ends)
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
-def closing(finished: Finished, cached: bool) -> dict[str, Any]:
-    """What the end of an answer tells beside its text."""
-    return {"usage": usage(finished), "timings": asdict(finished.timings), "cached": cached}
+def closing(ends: Sequence[Finished], cached: bool, choices: int = 1) -> dict[str, Any]:
+    """What the end of a reply tells beside its texts; the timings are those of the first answer."""
+    return {"usage": usage(ends, choices), "timings": asdict(ends[0].timings), "cached": cached}
 
 
 class Reply:
@@ -42,33 +54,42 @@ class Reply:
             "created": int(time.time()),
             "model": model,
         }
+        self._head = as_json(self._frame)[:-1]
 
     def whole(self, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         """The body of a reply, or of one chunk of it."""
         return {**self._frame, "choices": choices, **more}
 
-    def ending(self, choice: dict[str, Any], end: dict[str, Any], *, usage_chunk: bool) -> str:
+    def chunk(self, choice: dict[str, Any]) -> bytes:
+        """One chunk of a stream."""
+        return event(self.whole([choice]))
+
+    def piece(self, before: bytes, text: str, after: bytes) -> bytes:
+        """A chunk whose choice is made of JSON that stands ready before and after its text."""
+        return b'data: %b,"choices":[{%b%b%b}]}\n\n' % (self._head, before, as_json(text), after)
+
+    def ending(self, choices: list[dict[str, Any]], end: dict[str, Any], *, usage_chunk: bool) -> bytes:
         """The last events of a stream; usage and timings come in a chunk of their own if the client wants it so."""
         if usage_chunk:
-            return event(self.whole([choice])) + event(self.whole([], **end)) + DONE
-        return event(self.whole([choice], **end)) + DONE
+            return event(self.whole(choices)) + event(self.whole([], **end)) + DONE
+        return event(self.whole(choices, **end)) + DONE
 
 
-def chat_choice(text: str, reason: str) -> dict[str, Any]:
+def chat_choice(number: int, text: str, reason: FinishReason, logprobs: Any = None) -> dict[str, Any]:
     """The choice of a whole chat reply."""
     return {
-        "index": 0,
+        "index": number,
         "message": {"role": "assistant", "content": text},
-        "logprobs": None,
-        "finish_reason": reason,
+        "logprobs": logprobs,
+        "finish_reason": finish_reason(reason),
     }
 
 
-def chat_delta(delta: dict[str, str], reason: str | None = None) -> dict[str, Any]:
+def chat_delta(number: int, delta: dict[str, str], logprobs: Any = None, reason: str | None = None) -> dict[str, Any]:
     """The choice of a chunk of a chat reply."""
-    return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+    return {"index": number, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
 
 
-def text_choice(text: str, reason: str | None, logprobs: dict[str, Any] | None, index: int = 0) -> dict[str, Any]:
+def text_choice(number: int, text: str, reason: str | None, logprobs: Any = None) -> dict[str, Any]:
     """The choice of a completion, whole or a chunk."""
-    return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason}
+    return {"index": number, "text": text, "logprobs": logprobs, "finish_reason": reason}

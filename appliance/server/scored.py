@@ -1,4 +1,4 @@
-"""Log-probabilities in the shape of OpenAI's completions: tokens as text, with their places in it.
+"""Log-probabilities in OpenAI's two shapes: of a chat's tokens, and of a completion's with their places in its text.
 
 Knows nothing about how scores are computed.
 """
@@ -15,14 +15,28 @@ PieceOf = Callable[[int], bytes]
 """The bytes of a token, control tokens' too."""
 
 
+def chat_logprobs(scores: Iterable[TokenScore], piece: PieceOf) -> dict[str, Any]:
+    """The `logprobs` object of a chat's choice."""
+
+    def told(token: int, logprob: float | None) -> dict[str, Any]:
+        data = piece(token)
+        return {"token": data.decode("utf-8", "replace"), "logprob": logprob, "bytes": list(data)}
+
+    content = [
+        told(score.token, score.logprob) | {"top_logprobs": [told(*top) for top in score.top]} for score in scores
+    ]
+    return {"content": content, "refusal": None}
+
+
 class ScoredText:
-    """Scored tokens, collected; their texts joined are the text that `text_offset` counts in."""
+    """Scored tokens, collected; all texts joined, taken ones too, are the text that `text_offset` counts in."""
 
     def __init__(self, piece: PieceOf) -> None:
         self._piece = piece
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._tokens: list[str] = []
         self._scores: list[TokenScore] = []
+        self._place = 0
 
     def add(self, scores: Iterable[TokenScore]) -> None:
         """Append tokens. A character made of several tokens stands with the last of them."""
@@ -31,7 +45,7 @@ class ScoredText:
             self._scores.append(score)
 
     def text(self) -> str:
-        """The text of all tokens so far."""
+        """The text of the tokens that weren't taken yet."""
         return "".join(self._tokens)
 
     def begin_as(self, text: str) -> None:
@@ -46,16 +60,18 @@ class ScoredText:
             if not surplus:
                 return
 
-    def logprobs(self) -> dict[str, Any]:
-        """The `logprobs` object of a choice."""
-        offsets, place = [], 0
+    def take(self) -> dict[str, Any]:
+        """The `logprobs` object of a choice, of the tokens that weren't taken yet."""
+        offsets = []
         for token in self._tokens:
-            offsets.append(place)
-            place += len(token)
+            offsets.append(self._place)
+            self._place += len(token)
+        scores, tokens = self._scores, self._tokens
+        self._scores, self._tokens = [], []
         return {
-            "tokens": self._tokens,
-            "token_logprobs": [score.logprob for score in self._scores],
-            "top_logprobs": [None if score.logprob is None else self._top(score) for score in self._scores],
+            "tokens": tokens,
+            "token_logprobs": [score.logprob for score in scores],
+            "top_logprobs": [None if score.logprob is None else self._top(score) for score in scores],
             "text_offset": offsets,
         }
 

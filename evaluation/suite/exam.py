@@ -5,13 +5,15 @@ Knows nothing about held-out records, endpoints or files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bundle.digests import digest_value
 from bundle.errors import EvaluationError
+from evaluation.bootstrap import Series
 from evaluation.endpoint import Answer
-from evaluation.report import Difference, Estimate, Estimates, SuiteReport, estimate
+from evaluation.estimate import Difference, Estimate, Estimates, compare_further, estimate
+from evaluation.report import SuiteReport
 from evaluation.suite.checker import Checker, Verdict
 from evaluation.suite.grade import Judged, judge, passing_series, suite_series
 from evaluation.suite.proof import warm_imports
@@ -27,6 +29,8 @@ class Exam:
     """Candidate → its answers, along the questions."""
     candidates: dict[str, Estimates]
     pairs: dict[str, Difference]
+    further: dict[str, dict[str, Difference]]
+    """Each candidate after the second, against the second."""
     report: SuiteReport
     note: str = ""
     """Why no code was run; empty where it was."""
@@ -53,6 +57,7 @@ def examine(
         judged,
         candidates,
         pairs,
+        _further(judged, seed),
         SuiteReport(
             name=name,
             questions=len(questions),
@@ -82,19 +87,32 @@ def _run(
         return {}, f"the code of the answers was not run: {error}"
 
 
-def _estimates(judged: Mapping[str, Sequence[Judged]], seed: int) -> tuple[dict[str, Estimates], dict[str, Difference]]:
-    candidates: dict[str, dict[str, Estimate]] = {name: {} for name in judged}
-    pairs: dict[str, Difference] = {}
+def _series(judged: Mapping[str, Sequence[Judged]]) -> Iterator[tuple[dict[str, dict[str, Series]], int]]:
+    """Candidate → metric → what was measured, and on how many questions: on all, and on those with a check."""
     for measured in (suite_series, passing_series):
         series = {name: measured(own) for name, own in judged.items()}
         metrics = next(iter(series.values()))
         if metrics:
-            count = len(next(iter(metrics.values())).totals)
-            found, differences = estimate(series, {name: {} for name in judged}, count, seed)
-            for name, estimates in found.items():
-                candidates[name] |= estimates
-            pairs |= differences
+            yield series, len(next(iter(metrics.values())).totals)
+
+
+def _estimates(judged: Mapping[str, Sequence[Judged]], seed: int) -> tuple[dict[str, Estimates], dict[str, Difference]]:
+    candidates: dict[str, dict[str, Estimate]] = {name: {} for name in judged}
+    pairs: dict[str, Difference] = {}
+    for series, count in _series(judged):
+        found, differences = estimate(series, {name: {} for name in judged}, count, seed)
+        for name, estimates in found.items():
+            candidates[name] |= estimates
+        pairs |= differences
     return dict(candidates), pairs
+
+
+def _further(judged: Mapping[str, Sequence[Judged]], seed: int) -> dict[str, dict[str, Difference]]:
+    further: dict[str, dict[str, Difference]] = {name: {} for name in list(judged)[2:]}
+    for series, count in _series(judged):
+        for name, differences in compare_further(series, count, seed).items():
+            further[name] |= differences
+    return further
 
 
 def _group(judged: Mapping[str, Sequence[Judged]], kind: str, group: str, seed: int) -> dict[str, Estimates]:

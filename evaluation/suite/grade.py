@@ -59,7 +59,7 @@ class Judged:
             f"lacks {missing}": bool(missing),
             "cut off": not self.ends_by_itself,
         }
-        said = [f"{self.answer.tokens} tokens", *(text for text, holds in checks.items() if holds)]
+        said = [*self.answer.length, *(text for text, holds in checks.items() if holds)]
         if self.verdict:
             detail = f": {self.verdict.detail}" if self.verdict.detail else ""
             said.append(f"check {self.verdict.result}{detail}")

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+from gguf import GGUFReader, GGUFWriter
 
 from appliance.client import Client, Health
 from appliance.engine import native_log  # before llama.cpp, whose threads it tells how to wait
 from appliance.engine.expert import Expert
+from appliance.engine.model import Model
 from appliance.launch import LocalServer
 from appliance.settings import AnswerCache, ApplianceSettings
 from bundle.manifest import Manifest, ModelFile, seal
@@ -44,6 +47,47 @@ def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params.allow_requantize = True
     assert native.llama_model_quantize(str(source).encode(), str(target).encode(), params) == 0
     return target
+
+
+@pytest.fixture(scope="session")
+def tiny(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
+    """Two small layers of random weights with the pocket model's vocabulary: a token takes it next to no time."""
+    source = GGUFReader(gguf)
+    path = tmp_path_factory.mktemp("tiny") / "tiny.gguf"
+    writer = GGUFWriter(path, "llama")
+    writer.add_context_length(2048)
+    writer.add_embedding_length(64)
+    writer.add_block_count(2)
+    writer.add_feed_forward_length(128)
+    writer.add_head_count(4)
+    writer.add_head_count_kv(2)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(16)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(source.fields["tokenizer.ggml.pre"].contents())
+    tokens = source.fields["tokenizer.ggml.tokens"].contents()
+    writer.add_token_list(tokens)
+    writer.add_token_types(source.fields["tokenizer.ggml.token_type"].contents())
+    writer.add_token_merges(source.fields["tokenizer.ggml.merges"].contents())
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    draw = np.random.default_rng(3)
+    shapes = {"token_embd.weight": (len(tokens), 64), "output_norm.weight": (64,)}
+    for layer in range(2):
+        shapes |= {
+            f"blk.{layer}.attn_{name}.weight": (rows, 64) for name, rows in zip("qkv", (64, 32, 32), strict=True)
+        }
+        shapes |= {f"blk.{layer}.attn_output.weight": (64, 64), f"blk.{layer}.ffn_down.weight": (64, 128)}
+        shapes |= {f"blk.{layer}.ffn_{name}.weight": (128, 64) for name in ("gate", "up")}
+        shapes |= {f"blk.{layer}.{name}_norm.weight": (64,) for name in ("attn", "ffn")}
+    for name, shape in shapes.items():
+        one = name.endswith("norm.weight")
+        writer.add_tensor(name, np.ones(shape, np.float32) if one else draw.normal(0, 0.3, shape).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    yield Model(path, 0)
 
 
 @pytest.fixture(scope="session")

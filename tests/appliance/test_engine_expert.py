@@ -54,6 +54,11 @@ def test_a_context_beyond_the_models_is_refused(bundle: Path, tmp_path: Path) ->
         Expert(bundle, ApplianceSettings(context=8193), tmp_path)
 
 
+def test_a_memory_too_small_for_one_answer_is_refused(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="too little for one answer"):
+        Expert(bundle, ApplianceSettings(context=512, memory=511), tmp_path)
+
+
 def test_the_processor_is_always_among_the_devices() -> None:
     devices = loaded_backends()
     processor = next(device for device in devices if device.backend == "CPU")

@@ -245,6 +245,6 @@ def test_stopping_drains_or_cancels(expert: Expert) -> None:
 
 def test_memory_that_is_not_there_is_one_line(expert: Expert, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("appliance.engine.context.native.llama_init_from_model", lambda *_: None)
-    with pytest.raises(ServerError, match=r"lower appliance\.slots") as error:
+    with pytest.raises(ServerError, match=r"lower appliance\.memory") as error:
         Engine(expert.model, slots=2, context=256, queue_limit=1, threads=1)
     assert "\n" not in str(error.value)

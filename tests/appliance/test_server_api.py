@@ -191,7 +191,10 @@ CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
             "invalid_request",
             "tools is not supported",
         ),
-        (CHAT, {"messages": QUESTION, "n": 2}, 400, "invalid_request", "n is not supported"),
+        (CHAT, {"messages": QUESTION, "n": 17}, 400, "invalid_request", "n: "),
+        (CHAT, {"messages": QUESTION, "top_logprobs": 2}, 400, "invalid_request", "needs logprobs"),
+        (CHAT, {"messages": QUESTION, "grammar": "root ::= ("}, 400, "invalid_request", "grammar can't be read"),
+        (CHAT, {"messages": QUESTION, "model": "pocket:numpy"}, 404, "model_not_found", "'pocket' is"),
         (
             CHAT,
             {"messages": [{"role": "user", "content": "x " * 600}]},
@@ -199,10 +202,9 @@ CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
             "context_length_exceeded",
             "context of 512",
         ),
-        (TEXT, {"prompt": ""}, 400, "invalid_prompt", "no tokens"),
-        (TEXT, {"prompt": [2**30]}, 400, "invalid_prompt", "isn't one of the model's"),
+        (TEXT, {"prompt": ""}, 400, "invalid_request", "no tokens"),
+        (TEXT, {"prompt": [2**30]}, 400, "invalid_request", "isn't one of the model's"),
         (TEXT, {"prompt": "x", "max_tokens": 0}, 400, "invalid_request", "needs echo"),
-        (TEXT, {"prompt": ["x", "y"], "stream": True}, 400, "invalid_request", "one prompt at a time"),
     ],
 )
 def test_what_cannot_be_answered_is_refused_clearly(
@@ -213,6 +215,16 @@ def test_what_cannot_be_answered_is_refused_clearly(
     error = _error(response)
     assert error["code"] == code
     assert said in str(error["message"])
+
+
+def test_what_cannot_be_written_again_is_refused(http: httpx.Client) -> None:
+    schema = b'{"input": "x", "text": {"format": {"type": "json_schema", "name": "n", "schema": {"const": %b}}}}'
+    for value in (b"NaN", b'"\\ud800"'):
+        response = http.post("/v1/responses", content=schema % value, headers={"Content-Type": "application/json"})
+        assert response.status_code == 400, response.text
+    body = b'{"input": "x", "metadata": {"a": "\\ud800"}}'
+    response = http.post("/v1/responses", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"null", b"\xff", b'{"messages": ' + b"[" * 100_000, b'{"seed": NaN}'])

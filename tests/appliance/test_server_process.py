@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -62,7 +63,11 @@ def test_a_signal_lets_running_answers_finish_and_ends_with_0(bundle: Path, tmp_
         assert "data: [DONE]" in rest
         assert process.wait(30) == 0
         assert process.stderr is not None
-        assert process.stderr.read() == ""
+        logged = [json.loads(line) for line in process.stderr]
+        assert {line["level"] for line in logged} == {"info"}
+        asked = next(line for line in logged if line["path"] == "/v1/chat/completions")
+        assert (asked["status"], asked["model"], asked["completion_tokens"]) == (200, "pocket", 8)
+        assert "Count" not in str(logged)
 
 
 def test_a_signal_while_loading_ends_with_0(bundle: Path, tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ from bundle.digests import digest_file, digest_value
 from bundle.errors import BundleError, SettingsError
 from bundle.manifest import CARD, MANIFEST, SIGNATURE, load_manifest, seal, verify
 from bundle.records import EVAL, TRAIN, Provenance, Record, write_records
-from evaluation.report import Estimate, Report
+from evaluation.estimate import Estimate
+from evaluation.report import Report
 
 from ..conftest import seal_bundle, write_gguf
 

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from appliance.engine.request import TOP_K as SERVED_TOP_K
 from appliance.engine.sampler import PENALISED as SERVED_PENALISED
-from appliance.engine.sampler import TOP_K as SERVED_TOP_K
 from appliance.settings import Sampling
 from bundle.errors import ConvertError
 from bundle.evidence import Evidence, FreeRun, Measurement

@@ -15,7 +15,8 @@ from evaluation.cost.inputs import Inputs, gather
 from evaluation.cost.measured import TEMPLATE_TOKENS, Measured, Measurement, measure, read_benchmark
 from evaluation.cost.prices import load_prices
 from evaluation.cost.settings import CostSettings
-from evaluation.report import Difference, Estimate, Report
+from evaluation.estimate import Difference, Estimate
+from evaluation.report import Report
 from evaluation.stage import ANSWERS
 
 PRICES = load_prices()

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from bundle.errors import EvaluationError
-from evaluation import endpoint as room
+from evaluation import connection as room
 from evaluation.candidate import Candidate
 from evaluation.endpoint import Endpoint
 

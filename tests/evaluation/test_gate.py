@@ -8,8 +8,9 @@ import pytest
 
 from bundle.errors import EvaluationError
 from evaluation.bootstrap import Series
+from evaluation.estimate import estimate
 from evaluation.gate import judge
-from evaluation.report import Report, estimate
+from evaluation.report import Report
 from evaluation.settings import AllowedDrop
 
 SHARES = ("valid_python", "existing_symbols", "ends_by_itself")

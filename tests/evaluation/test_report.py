@@ -8,9 +8,10 @@ from rich.console import Console
 from bundle.errors import EvaluationError
 from evaluation.bootstrap import Series
 from evaluation.escape import fenced, markdown, one_line, visible
+from evaluation.estimate import estimate
 from evaluation.metric import METRICS
 from evaluation.page import Example, ExampleAnswer, render_page
-from evaluation.report import Report, estimate, load_report, print_table, summary
+from evaluation.report import Report, load_report, print_table, summary
 from evaluation.suite.changes import Changes
 from evaluation.web import render_html
 
@@ -102,6 +103,14 @@ def test_the_terminal_table_marks_the_better_value(tmp_path):
     assert valid.index("50 %") < valid.index("75 %") < valid.index("*") < valid.index("+25 (+1")
     assert "*" not in rows["tokens an answer"] and "*" not in rows["seconds in all"] and "–" in rows["size"]
     assert "tuned − base" in lines[0] and max(map(len, lines)) <= 80
+
+
+def test_several_candidates_have_a_line_each_with_the_best_marked(tmp_path):
+    lines = printed(tmp_path, make_report(["base", "tuned", "tuned Q4_0", HOSTILE], [20, 30, 25, 10])).splitlines()
+    assert max(map(len, lines)) <= 80 and not set("".join(lines)) & {"\x1b", "\u202e"}
+    rows = [line.split() for line in lines if line.startswith(("base ", "tuned "))]
+    assert [row[-2:] for row in rows[:3]] == [["1.40", "50"], ["1.10*", "75*"], ["1.25", "62"]]
+    assert rows[-3][-1] == "145" and rows[-2][-1] == rows[-1][-1] == "–"
 
 
 @pytest.mark.parametrize("width", [20, 80])

@@ -21,8 +21,8 @@ async def test_the_last_code_block_is_copied(server: Server) -> None:
     server.script = [[CODE], ["No code here."]]
     async with chat(server.url) as c:
         await c.pilot.press("ctrl+y")
+        await c.until(lambda: c.notifications == ["There is no code block yet."])
         assert c.copied == []
-        assert c.notifications == ["There is no code block yet."]
         await c.ask("How?")
         await c.ask("Why?")
         await c.pilot.press("ctrl+y")

@@ -1,0 +1,116 @@
+"""What is served, under which names, and to whom. Knows nothing about routes or shapes of replies."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Request
+
+from appliance.engine.request import GenerationRequest
+from appliance.server.answering import Answering
+from appliance.server.courier import Courier
+from appliance.server.failures import ApiError
+from appliance.server.journal import record_of
+from appliance.server.metrics import HttpCounts
+from appliance.settings import ApplianceSettings
+from bundle.manifest import Manifest, ModelFile
+
+if TYPE_CHECKING:  # it imports llama.cpp, which the server loads only after it listens
+    from appliance.engine.expert import Expert
+
+
+@dataclass
+class Serving:
+    """What is served; the expert is there once it is loaded."""
+
+    manifest: Manifest
+    file: ModelFile
+    settings: ApplianceSettings
+    expert: Expert | None = None
+    since: int = field(default_factory=lambda: int(time.time()))
+    """Unix time of the start."""
+    http: HttpCounts = field(default_factory=HttpCounts)
+    _courier: Courier | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The models that requests may name: the expert, and with each of its adapters."""
+        return [self.manifest.name, *(f"{self.manifest.name}:{adapter}" for adapter in self.settings.adapters)]
+
+    def adapter(self, model: str | None) -> str:
+        """The adapter that a model's name asks for; empty for none.
+
+        Raises:
+            ApiError: no such model is served.
+        """
+        name = self.manifest.name if model is None else model
+        if name not in self.names:
+            served = ", ".join(map(repr, self.names))
+            message = f"the model {name!r} is not served here; {served} {'is' if len(self.names) == 1 else 'are'}"
+            raise ApiError(404, message, "model_not_found", param="model")
+        return name.removeprefix(self.manifest.name).removeprefix(":")
+
+    def ready(self) -> Expert:
+        """The loaded expert.
+
+        Raises:
+            ApiError: it is still loading.
+        """
+        if self.expert is None:
+            raise ApiError(503, f"{self.manifest.name} is still loading; try again", "model_loading", retry_after=1)
+        return self.expert
+
+    async def answer(
+        self,
+        client: Request,
+        prompts: Callable[[Expert], Sequence[tuple[int, ...]]],
+        *,
+        model: str | None,
+        cache: bool = True,
+        choices: int = 1,
+        **asked: Any,
+    ) -> Answering:
+        """Begin the answers to some prompts, `choices` to each, one prompt after the other.
+
+        `prompts` makes them, `cache` says whether the caches may have a part in it, and `asked` is all else, by the
+        names that `Expert.request` has for it.
+
+        Raises:
+            ApiError: no such model is served, or it is still loading.
+            BoffinError: the prompts can't be made or answered.
+        """
+        adapter, expert = self.adapter(model), self.ready()
+        if self._courier is None:
+            self._courier = Courier(asyncio.get_running_loop())
+            expert.engine.after_step = self._courier.deliver
+
+        record = record_of(client.scope)
+        record["model"] = model or self.manifest.name
+
+        def make() -> list[GenerationRequest]:
+            tokens = prompts(expert)
+            if self.settings.log.prompts:
+                record["prompts"] = [expert.text(one) for one in tokens]
+            requests = (expert.request(one, adapter=adapter, client=caller(client), **asked) for one in tokens)
+            return [_with_seed(request, choice) for request in requests for choice in range(choices)]
+
+        cache = cache and "no-store" not in client.headers.get("cache-control", "").lower()
+        return await Answering.begin(expert, self._courier, client, make, cache=cache)
+
+
+def _with_seed(request: GenerationRequest, choice: int) -> GenerationRequest:
+    """The request of one of several answers to a prompt: a seed that is given is the first one's."""
+    seed = request.sampling.seed
+    if seed is None or not choice:
+        return request
+    return replace(request, sampling=replace(request.sampling, seed=seed + choice))
+
+
+def caller(client: Request) -> str:
+    """Who asks: the name of the key, or else the address that it comes from; waiting callers take turns."""
+    key: str = getattr(client.state, "key", "")
+    return f"key {key}" if key else f"address {client.client.host if client.client else ''}"

@@ -1,0 +1,49 @@
+"""`boffin evaluate`: the stage, and what may follow it: the gate, and accepting what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from boffin.project import open_project
+from boffin.run import run_stages, shown
+from boffin.stages import REPORT
+from bundle.errors import GateError
+
+
+def evaluate(
+    folder: Path, assignments: Sequence[str], *, force: bool, everything: bool, gate: bool, accept: bool
+) -> None:
+    """Bring the report up to date; then judge it by the gate, and accept it if it passes, as asked for.
+
+    Raises:
+        GateError: the gate stopped it; each metric's line was printed before.
+        BoffinError: whatever the stage finds wrong, or there is nothing to compare with.
+    """
+    assignments = [*assignments, *(["evaluation.all_candidates=true"] if everything else [])]
+    run_stages(folder, assignments, [REPORT], "evaluate" if force else "")
+    if not gate and not accept:
+        return
+    from evaluation.accepted import accept as accept_report
+    from evaluation.accepted import check
+
+    project = open_project(folder, assignments)
+    settings, report = project.settings.evaluation, project.workspace.path(REPORT)
+    accepted = project.folder / Path(settings.gate.accepted).expanduser()
+    if gate:
+        outcome = check(report, accepted, settings)
+        for line in outcome.failed:
+            typer.echo(f"gate: {line}", err=True)
+        if outcome.failed:
+            count = len(outcome.failed)
+            raise GateError(
+                f"the gate stopped it for {count} metric{'s' if count > 1 else ''}; see {shown(report / 'report.md')}"
+            )
+        against = f"{outcome.compared} metrics against {shown(accepted)}" if outcome.compared else ""
+        limits = f"{outcome.limited} limits" if outcome.limited else ""
+        typer.echo(f"The gate lets it pass: {' and '.join(filter(None, (against, limits)))}.")
+    if accept:
+        count = accept_report(report, accepted)
+        typer.echo(f"Accepted: {count} answers in {shown(accepted)}, which later runs are compared with.")

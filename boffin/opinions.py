@@ -1,0 +1,90 @@
+"""What a judge and people say of the answers: asked for, and put into the project's report.
+
+It belongs to no stage: another judge or one more review changes no answer, so nothing is evaluated anew.
+"""
+
+from __future__ import annotations
+
+import getpass
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from boffin.project import Project, open_project
+from boffin.run import shown
+from boffin.stages import REPORT
+from bundle.errors import EvaluationError, WorkspaceError
+from bundle.stage import Progress
+from evaluation.opinions import add_opinions
+
+REVIEWS = "reviews"
+
+
+def gather_opinions(project: Project, progress: Progress) -> None:
+    """Have the report's answers judged, where the settings name a judge; then bring the report up to date.
+
+    The caller holds the workspace's lock.
+
+    Raises:
+        EvaluationError: the judge can't be reached or used, or something of the report can't be read.
+    """
+    report = project.workspace.path(REPORT).resolve()
+    if project.settings.evaluation.judge.url:
+        _judge(project, report, progress)
+    add_opinions(report, project.workspace.path(REVIEWS))
+
+
+def review_answers(folder: Path, assignments: Sequence[str], reviewer: str) -> None:
+    """Let a person compare the answers of a project's report on this terminal.
+
+    Raises:
+        SettingsError: there is no project.
+        EvaluationError: there is no terminal, there are no answers, or the reviewer's file can't be used.
+    """
+    from rich.console import Console
+
+    from evaluation.pairs import read_pairs
+    from evaluation.review.keys import keys
+    from evaluation.review.log import Log
+    from evaluation.review.review import review
+
+    project = open_project(folder, assignments)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise EvaluationError("boffin review: there is no terminal here; run it in one, its keys come from there")
+    pairs = read_pairs(project.workspace.path(REPORT).resolve())
+    name = reviewer or _user()
+    with Log(project.workspace.path(REVIEWS), name) as log, keys(sys.stdin.fileno()) as pressed:
+        session = review(pairs, log, name, pressed, Console())
+    typer.echo(f"{session.done} of {session.total} judged by {name}; kept in {shown(log.path)}.")
+    try:
+        with project.workspace.locked():
+            report = add_opinions(project.workspace.path(REPORT).resolve(), project.workspace.path(REVIEWS))
+    except WorkspaceError as error:
+        typer.echo(f"Not in the report yet: {error}. `boffin evaluate` puts it in.", err=True)
+        return
+    if report.reviews:
+        typer.echo(f"In the report: {shown(project.workspace.path(REPORT) / 'report.md')}")
+
+
+def _judge(project: Project, report: Path, progress: Progress) -> None:
+    from evaluation.judge.judge import Judge
+    from evaluation.judge.judgement import write_judgements
+    from evaluation.judge.wording import load_rubric
+    from evaluation.pairs import read_pairs
+
+    settings = project.settings.evaluation.judge
+    rubric = load_rubric(project.folder / Path(settings.rubric).expanduser() if settings.rubric else None)
+    pairs = read_pairs(report)
+    drawn = random.Random(project.settings.evaluation.seed).sample(pairs, min(settings.questions, len(pairs)))
+    with Judge(settings, rubric, project.workspace.path("cache") / "judge") as judge:
+        write_judgements(report, judge.judge(drawn, progress))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "reviewer"

@@ -1,0 +1,141 @@
+"""A connection to an HTTP endpoint that speaks JSON: requests that are tried again, replies of bounded size.
+
+A key travels in a header and is in no message. Knows nothing about what is asked or answered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bundle.errors import EvaluationError
+from evaluation.escape import one_line
+
+TRIES = 3
+"""How often a request is sent before an unreachable or busy endpoint is given up."""
+PAUSE = 0.5
+"""Seconds before the second try; twice as long before each further one, longer where the endpoint asks for it."""
+LONGEST_PAUSE = 60.0
+"""Seconds that are waited at most, whatever the endpoint asks for."""
+TIMEOUT = httpx.Timeout(600, connect=10)
+"""Seconds to wait for a reply; small machines take minutes over a long answer."""
+MAX_REPLY = 64_000_000
+"""Bytes beyond which a reply is refused."""
+_BUSY = (408, 429, 502, 503, 504)
+_LOCKED = (401, 403)
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class _Error(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    message: str
+
+
+class _Refusal(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    error: _Error
+
+
+class Connection:
+    """A connection, to be used as a context manager; its methods may be called from many threads."""
+
+    def __init__(
+        self, who: str, url: str, connections: int, key: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Prepare up to `connections` connections; nothing is sent yet.
+
+        Args:
+            who: what messages call the other side, e.g. `candidate tuned`.
+            url: where it answers; paths are put behind it.
+            connections: how many requests may be under way at once.
+            key: a key that it asks for; empty for none.
+            headers: what every request carries besides.
+
+        Raises:
+            EvaluationError: the URL is none, or the key can't be one.
+        """
+        self._who, self._url, self._key = who, url.rstrip("/"), key
+        if not (key.isascii() and key.isprintable()):
+            raise self.error("its key has characters that no key has; look at it")
+        try:
+            address = httpx.URL(self._url)
+        except httpx.InvalidURL as error:
+            raise self.error(f"{one_line(str(error))}; give a URL such as http://127.0.0.1:8639") from None
+        if address.scheme not in ("http", "https") or not address.host:
+            raise self.error("that is no URL of HTTP; give one such as http://127.0.0.1:8639")
+        self._client = httpx.Client(
+            timeout=TIMEOUT,
+            limits=httpx.Limits(max_connections=connections),
+            headers={**(headers or {}), **({"Authorization": f"Bearer {key}"} if key else {})},
+            trust_env=address.host not in _LOOPBACK,  # a proxy can't reach this machine's own loopback
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def post(self, path: str, body: Mapping[str, Any]) -> bytes:
+        """Send a JSON body; returns the reply's bytes.
+
+        Raises:
+            EvaluationError: nothing answers, or what does refuses, takes too long or sends too much.
+        """
+        trouble, pause = "", 0.0
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(min(max(pause, PAUSE * 2 ** (attempt - 1)), LONGEST_PAUSE))
+            try:
+                with self._client.stream("POST", self._url + path, json=body) as response:
+                    content = self._read(response)
+            except httpx.ReadTimeout:
+                raise self.error(
+                    f"{path} took over {TIMEOUT.read:.0f} s; lower `evaluation.max_tokens`, or take a smaller model"
+                ) from None
+            except httpx.RequestError as error:
+                trouble = f"nothing answers there ({one_line(str(error)) or type(error).__name__}); start its server"
+                continue
+            if response.status_code == httpx.codes.OK:
+                return content
+            look = "look at its key" if response.status_code in _LOCKED else "see the server's log"
+            trouble = f"{path} is refused with {response.status_code} ({_reason(content)}); {look}"
+            if response.status_code not in _BUSY:
+                break
+            asked = response.headers.get("retry-after", "")
+            pause = float(asked) if asked.isascii() and asked.isdigit() else 0.0
+        raise self.error(trouble)
+
+    def useless(self, why: str) -> EvaluationError:
+        """The error of a reply that can't be used."""
+        return self.error(f"its reply can't be used ({one_line(why)}); is that an OpenAI-compatible endpoint?")
+
+    def error(self, trouble: str) -> EvaluationError:
+        """An error that names the other side; a key that it repeats is left out."""
+        said = trouble.replace(self._key, "…") if self._key else trouble
+        return EvaluationError(f"{one_line(self._who)} at {one_line(self._url)}: {said}")
+
+    def _read(self, response: httpx.Response) -> bytes:
+        content = bytearray()
+        for chunk in response.iter_bytes():
+            content += chunk
+            if len(content) > MAX_REPLY:
+                raise self.useless(f"more than {MAX_REPLY:,} bytes")
+        return bytes(content)
+
+
+def _reason(content: bytes) -> str:
+    """What a refusal says, in OpenAI's shape or any other."""
+    try:
+        return one_line(_Refusal.model_validate_json(content).error.message)
+    except ValidationError:
+        return one_line(content[:1000].decode(errors="replace")) or "no reason given"

@@ -1,0 +1,1 @@
+"""Review: people compare two candidates' answers side by side, blind, by keys alone."""
