@@ -84,6 +84,36 @@ class Logs(SettingsPart):
     """Whether with it the prompts are, as the model gets them."""
 
 
+class Preset(SettingsPart):
+    """Options of a conversation, under one name."""
+
+    system: str = ""
+    """System prompt; empty for the expert's own."""
+    temperature: float | None = Field(default=None, ge=0, le=10)
+    """0 is greedy; left out, the server's."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Longest answer, in tokens; left out, the server's."""
+
+
+class ChatSettings(SettingsPart):
+    """The chat in the terminal."""
+
+    theme: str = ""
+    """Its colours: `boffin`, `boffin-contrast` or one of Textual's themes; empty for what fits the terminal."""
+    keys: dict[str, str] = Field(default={})
+    """Other keys for its actions, by the ids that the help (F1) shows: `"chat.again" = "ctrl+k,f5"`."""
+    phrases: dict[str, str] = Field(default={})
+    """Commands of your own: `tests = "Write tests for {}"` makes `/tests`; what follows it goes where `{}` is."""
+    presets: dict[str, Preset] = Field(
+        default={
+            "precise": Preset(temperature=0.0),
+            "inventive": Preset(temperature=0.9),
+            "brief": Preset(system="Answer with one short code example and at most two sentences.", max_tokens=256),
+        }
+    )
+    """Options that a conversation can be given by name (F6)."""
+
+
 class ApplianceSettings(SettingsPart):
     """How the expert is served."""
 
@@ -127,3 +157,5 @@ class ApplianceSettings(SettingsPart):
     """The disk cache of whole answers."""
     prefixes: PrefixCache = PrefixCache()
     """The disk cache of what prompts begin with."""
+    chat: ChatSettings = ChatSettings()
+    """The chat in the terminal."""

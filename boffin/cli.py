@@ -33,7 +33,7 @@ Force = Annotated[bool, typer.Option("--force", help="Run it even if nothing has
 Bundle = Annotated[
     Path | None, typer.Option("--bundle", help="A bundle to serve, instead of the project's.", metavar="DIR")
 ]
-Url = Annotated[str, typer.Option("--url", help="An endpoint that is running already.", metavar="URL")]
+Url = Annotated[str, typer.Option("--url", help="A server that runs already; its key: BOFFIN_API_KEY.", metavar="URL")]
 
 data = typer.Typer(
     help="Look at the dataset: its records, what was dropped and why, what differs between versions.",
@@ -159,11 +159,17 @@ def refresh(
 
 
 @app.command()
-def chat(folder: Folder = HERE, assignments: Assignments = None, bundle: Bundle = None, url: Url = "") -> None:
-    """Chat with the expert in the terminal."""
-    from boffin.conversation import open_chat
+def chat(
+    folder: Folder = HERE,
+    assignments: Assignments = None,
+    bundle: Bundle = None,
+    url: Url = "",
+    plain: Annotated[bool, typer.Option("--plain", help="Line by line, without a full screen.")] = False,
+) -> None:
+    """Chat with the expert in the terminal; what is piped in is put into the first question."""
+    from boffin.chat import open_chat
 
-    open_chat(folder, assignments or [], bundle, url)
+    open_chat(folder, assignments or [], bundle, url, plain=plain)
 
 
 @app.command()
@@ -173,11 +179,15 @@ def ask(
     assignments: Assignments = None,
     bundle: Bundle = None,
     url: Url = "",
+    code: Annotated[bool, typer.Option("-x", "--extract", help="Print only the first code block.")] = False,
+    go_on: Annotated[bool, typer.Option("-c", "--continue", help="Go on with the last conversation.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts: one object, with what it took.")] = False,
 ) -> None:
     """Ask one question; the answer goes to standard output."""
-    from boffin.conversation import ask_once
+    from boffin.ask import ask_once
 
-    ask_once(" ".join(question or []), folder, assignments or [], bundle, url)
+    asked = " ".join(question or [])
+    ask_once(asked, folder, assignments or [], bundle, url, code=code, go_on=go_on, as_json=as_json)
 
 
 @app.command()
@@ -199,7 +209,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the expert over HTTP, in OpenAI's protocol and in Ollama's."""
-    from boffin.conversation import serve_bundle
+    from boffin.serve import serve_bundle
 
     files = {"keys": keys_file, "tls_certificate": certificate, "tls_key": private_key}
     flags = [f'appliance.host="{host}"'] if host else []

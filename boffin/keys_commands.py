@@ -56,7 +56,7 @@ def revoke(name: Name, folder: Folder = HERE, assignments: Assignments = None, f
 
 def _file(folder: Path, assignments: list[str] | None, file: Path | None) -> Path:
     """The file of keys that is meant."""
-    from boffin.conversation import serving_settings
+    from boffin.served import serving_settings
     from bundle.errors import SettingsError
 
     path = file or serving_settings(folder, assignments or []).access.keys

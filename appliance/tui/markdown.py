@@ -76,8 +76,8 @@ BLOCKS: dict[str, type[MarkdownBlock]] = {"fence": Code, "code_block": Code, "ta
 class ExpertMarkdown(Markdown):
     """The Markdown of one answer."""
 
-    def __init__(self) -> None:
-        super().__init__(parser_factory=_parser, open_links=False)
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text, parser_factory=_parser, open_links=False)
 
     def get_block_class(self, block_name: str) -> type[MarkdownBlock]:
         """The widget for a kind of block."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -45,6 +47,25 @@ def test_it_stops_when_its_standard_input_closes(bundle: Path, settings: Applian
         assert child.wait(30) == 0
     finally:
         server.stop()
+
+
+def test_a_server_that_was_killed_is_back_at_its_address(
+    bundle: Path, settings: ApplianceSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.launch._LOOK", 0.05)
+    with LocalServer(bundle, settings, tmp_path) as server, server.kept_alive(), Client(server.url) as client:
+        assert server._process is not None
+        killed = server._process
+        killed.kill()
+        killed.wait()
+        deadline = time.monotonic() + 60
+        while True:
+            with suppress(ServerError):
+                if client.health().status == "ok":
+                    break
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert server._process is not killed
 
 
 def test_a_server_that_cannot_start_says_why(bundle: Path, settings: ApplianceSettings, tmp_path: Path) -> None:

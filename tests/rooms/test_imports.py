@@ -27,6 +27,7 @@ FORBIDDEN = {
     "convert": {"textual", "trl"} | (STAGES - {"convert"}) | {"boffin", "sandbox", "symbols"},
     "evaluation": {"torch", "llama_cpp", "textual"} | (STAGES - {"evaluation"}) | {"boffin"},
     "appliance": (HEAVY - {"llama_cpp", "textual"}) | (STAGES - {"appliance"}) | {"boffin", "sandbox"},
+    "appliance.conversations": HEAVY | {"httpx", "fastapi", "rich"},
     "appliance.tui": HEAVY - {"textual"} | {"appliance.engine", "appliance.server"},
     "appliance.server.__main__": {"textual", "appliance.tui"},
     "boffin": HEAVY,

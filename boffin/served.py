@@ -1,16 +1,19 @@
-"""Talking with the expert: `boffin serve`, `boffin ask` and `boffin chat`.
+"""What `boffin serve`, `ask`, `chat` and `batch` have in common: the bundle that is meant, the server that answers.
 
-`ask` and `chat` join the server that already serves this very bundle, or start one of their own for as long as they
+The last three join the server that already serves this very bundle, or start one of their own for as long as they
 need it. They reach it over HTTP, as any other client does.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -18,11 +21,17 @@ from appliance.settings import ApplianceSettings
 from boffin.project import open_project
 from boffin.settings import FILE, load_appliance_settings, load_settings
 from boffin.stages import BUNDLE
-from bundle.errors import SettingsError
+from bundle.errors import BoffinError, ConversationError, ServerError
 from bundle.manifest import load_manifest
+from bundle.preferences import PREFERENCES
+
+if TYPE_CHECKING:
+    from appliance.conversations import Store
 
 CACHE = Path("~/.cache/boffin")
 """Where answers are kept for a bundle that comes without a project."""
+KEY = "BOFFIN_API_KEY"
+"""The variable with the key of a server that wants one."""
 MAX_INPUT = 1_000_000
 """Characters of standard input that are read."""
 
@@ -34,6 +43,8 @@ class Served:
     bundle: Path
     settings: ApplianceSettings
     cache: Path
+    preferences: Path | None = None
+    """Where the trainer reads votes; None where there is no project."""
 
 
 def find_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) -> Served:
@@ -48,8 +59,9 @@ def find_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) -
     else:
         project = open_project(folder, assignments)
         workspace = project.workspace
+        votes = project.folder / (project.settings.trainer.preferences or PREFERENCES)
         settings = _beside(project.folder, project.settings.appliance)
-        served = Served(workspace.path(BUNDLE), settings, workspace.path("cache"))
+        served = Served(workspace.path(BUNDLE), settings, workspace.path("cache"), votes)
     load_manifest(served.bundle)
     return served
 
@@ -73,63 +85,63 @@ def _beside(folder: Path, settings: ApplianceSettings) -> ApplianceSettings:
     return settings.model_copy(update={"access": settings.access.model_copy(update=found), "adapters": adapters})
 
 
-def serve_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) -> None:
-    """Serve until SIGTERM or Ctrl+C."""
-    from appliance.server import serve
-
-    served = find_bundle(folder, assignments, bundle)
-    # A rebuilt bundle doesn't change under a running server: it keeps the folder that it started with.
-    serve(served.bundle.resolve(), served.settings, served.cache)
+def key() -> str:
+    """The key that servers are shown; empty for none."""
+    return os.environ.get(KEY, "")
 
 
-def ask_once(question: str, folder: Path, assignments: Sequence[str], bundle: Path | None, url: str) -> None:
-    """Stream one answer to standard output; what comes on standard input is added to the question."""
-    from appliance.sanitise import Sanitiser
+def first_model(models: Sequence[str], url: str) -> str:
+    """The model that answers where none is named.
 
-    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read(MAX_INPUT).strip()
-    content = "\n\n".join(part for part in (question.strip(), piped) if part)
-    if not content:
-        raise SettingsError('nothing was asked; write boffin ask "How do I …?", or pipe a question in')
-    with open_endpoint(folder, assignments, bundle, url) as endpoint:
-        from appliance.client import Client, Delta  # here, where a server of its own has begun to start
-
-        fit = Sanitiser()
-        text = ""
-        with Client(endpoint) as client:
-            for event in client.chat([{"role": "user", "content": content}], model=client.models()[0]):
-                if isinstance(event, Delta):
-                    text = fit.feed(event.text)
-                    typer.echo(text, nl=False)
-        if not text.endswith("\n"):
-            typer.echo()
-
-
-def open_chat(folder: Path, assignments: Sequence[str], bundle: Path | None, url: str) -> None:
-    """Open the terminal UI."""
-    from appliance.client import Client
-    from appliance.tui import run
-
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise SettingsError("boffin chat needs a terminal; use `boffin ask` in scripts")
-    with open_endpoint(folder, assignments, bundle, url) as endpoint:
-        with Client(endpoint) as client:
-            model = client.models()[0]
-        run(endpoint, model, model)
+    Raises:
+        ServerError: the server has none.
+    """
+    if not models:
+        raise ServerError(f"{url}: the server has no model; look at its log")
+    return models[0]
 
 
 @contextmanager
-def open_endpoint(folder: Path, assignments: Sequence[str], bundle: Path | None, url: str) -> Iterator[str]:
+def endpoint(served: Served | None, url: str) -> Iterator[str]:
     """The address of a server: the one that was named, one that runs already, or one that lives as long as this."""
     from appliance.launch import LocalServer, running_server
 
-    if url:
+    if served is None:
         yield url.rstrip("/").removesuffix("/v1")
         return
-    served = find_bundle(folder, assignments, bundle)
     if running := running_server(served.bundle, served.settings):
         yield running
         return
     if sys.stderr.isatty():
         typer.echo("Starting the expert …", err=True)
-    with LocalServer(served.bundle.resolve(), served.settings, served.cache) as server:
+    with LocalServer(served.bundle.resolve(), served.settings, served.cache) as server, server.kept_alive():
         yield server.url
+
+
+@contextmanager
+def conversations() -> Iterator[Store]:
+    """The user's conversations; where they can't be kept, one says so and forgets them at the end."""
+    from appliance.conversations import Store, default_place
+
+    with tempfile.TemporaryDirectory(prefix="boffin-") as folder:
+        try:
+            store = Store(default_place())
+        except ConversationError as error:
+            typer.echo(f"boffin: {error}", err=True)
+            store = Store(Path(folder) / "conversations.db")
+        with store:
+            yield store
+
+
+def piped_input() -> str:
+    """What came through a pipe; empty from a terminal.
+
+    Raises:
+        BoffinError: it isn't text.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        return ""
+    try:
+        return sys.stdin.read(MAX_INPUT).strip()
+    except UnicodeDecodeError:
+        raise BoffinError("standard input: not UTF-8 text; convert it first") from None
