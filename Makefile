@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.boffin-ready
 POCKET := examples/pocket
 # A quarter of the symbols is held out, a tenth of them in the demo: the rest is what the demo goes on with.
-EXPERT := project.workspace=workspace-expert curation.max_records=0 curation.held_out=0.25 trainer.recipe=expert.toml \
+EXPERT := project.workspace=workspace-expert curation.max_records=0 curation.held_out=0.25 trainer.recipe=expert-recipe.toml \
   'trainer.adapter=""' trainer.time_budget=86400 'convert.quantisations=["Q8_0","Q6_K","Q5_K_M","Q4_K_M","Q4_0"]' \
   convert.held_out_records=128 convert.measured_records=16 convert.free_answers=24 convert.importance_bits=4 \
   evaluation.all_candidates=true evaluation.questions=150 evaluation.suite_questions=100
