@@ -32,7 +32,7 @@ if (POCKET / "workspace/bundle").exists():
 
 
 def seconds(command: list[str]) -> float:
-    """Wall seconds to the first character that a command prints, or to its end if it prints none."""
+    """Wall seconds of one run of a command; of `ask` to the first character of its answer."""
     began = time.perf_counter()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -42,7 +42,7 @@ def seconds(command: list[str]) -> float:
             pass
     if process.returncode:
         sys.exit(f"{command}: exit code {process.returncode}")
-    return heard
+    return heard if command is ASK else time.perf_counter() - began
 
 
 def main() -> None:
