@@ -124,7 +124,7 @@ def bundle(sealed: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def settings() -> ApplianceSettings:
     """Small: four slots, a short context, a queue of two."""
-    return ApplianceSettings(slots=4, context=512, queue=2, gpu_layers=0, cache=AnswerCache(max_megabytes=8))
+    return ApplianceSettings(slots=4, context=512, queue=2, gpu_layers="none", cache=AnswerCache(max_megabytes=8))
 
 
 @pytest.fixture(scope="session")
