@@ -14,7 +14,9 @@ EXTRAS := curation,trainer,convert,evaluation,appliance,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora bench-determinism bench-serve screenshots docs clean
+.PHONY: help setup demo expert corpus test lint format screenshots docs clean
+.PHONY: bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora
+.PHONY: bench-determinism bench-serve bench-ground
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +97,9 @@ bench-determinism: setup ## how often other requests change a greedy token, and 
 
 bench-serve: setup .venv-bench/.ready ## tokens a second of many clients, beside llama.cpp's own server (after `make demo`)
 	@$(BIN)/python -m benchmarks.serve $(ARGS)
+
+bench-ground: setup ## is the right passage found for a question, and how fast (after `make demo`)
+	@$(BIN)/python -m benchmarks.grounding -C $(POCKET)
 
 screenshots: setup ## make the README's picture from the real terminal UI and the demo's expert
 	@$(BIN)/python scripts/screenshots.py --bundle $(POCKET)/workspace/bundle --question "$(QUESTION)" --out docs/images
