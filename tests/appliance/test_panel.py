@@ -66,8 +66,10 @@ def ask(page: Page, question: str) -> None:
     """Ask by keys, and wait for the end of the answer."""
     page.run(f"{ROOT}.getElementById('question').focus()")
     page.type(question)
+    page.wait(f"{ROOT}.getElementById('question').value")
     page.press("Enter")
-    page.wait(f"{ROOT}.querySelector('.ask').textContent === 'Ask'")
+    taken = f"(!{ROOT}.getElementById('question').value || {ROOT}.querySelector('.state').textContent)"
+    page.wait(f"{taken} && {ROOT}.querySelector('.ask').textContent === 'Ask'")
 
 
 def html(page: Page) -> str:
