@@ -160,7 +160,7 @@ def test_a_megabyte_is_shown_and_the_page_lives(site: Site, piece: str) -> None:
     page.run("window.turns = 0; (function tick() { turns += 1; setTimeout(tick, 0) })()")
     ask(page, "Say much")
     assert page.run(f"{LAST}.textContent.length") == len(whole)
-    assert page.run("turns") > 20, "the page had hardly a turn beside the answer"
+    assert page.run("turns") > 5, "the page had hardly a turn beside the answer"
     page.run(f"{ROOT}.querySelector('[aria-label=\"New conversation\"]').click()")
 
 
