@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help setup demo expert corpus test lint format screenshots docs clean
 .PHONY: bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora
-.PHONY: bench-determinism bench-serve bench-ground
+.PHONY: bench-determinism bench-serve bench-ground bench-cache
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ bench-serve: setup .venv-bench/.ready ## tokens a second of many clients, beside
 
 bench-ground: setup ## is the right passage found for a question, and how fast (after `make demo`)
 	@$(BIN)/python -m benchmarks.grounding -C $(POCKET)
+
+bench-cache: setup ## first tokens cold, warm and after a restart, and stored answers (after `make demo`)
+	@$(BIN)/python -m benchmarks.cache $(ARGS)
 
 screenshots: setup ## make the README's picture from the real terminal UI and the demo's expert
 	@$(BIN)/python scripts/screenshots.py --bundle $(POCKET)/workspace/bundle --question "$(QUESTION)" --out docs/images

@@ -12,8 +12,8 @@ from typing import Any, Self, Unpack
 
 import httpx
 
-from appliance.stream import HEALTH, MODELS, AnswerStream, ContextExceeded, one_line, parse, refusal
-from appliance.wire import ChatOptions, Delta, Done, Health, Message
+from appliance.stream import HEALTH, MODELS, AnswerStream, one_line, parse, refusal
+from appliance.wire import ChatOptions, ContextExceeded, Delta, Done, Health, Message
 from bundle.errors import ServerError
 
 __all__ = ["AsyncClient", "ChatOptions", "Client", "ContextExceeded", "Delta", "Done", "Health", "Message"]

@@ -10,14 +10,10 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from appliance.wire import Delta, Done, Health, Timings, Usage
+from appliance.wire import ContextExceeded, Delta, Done, Health, Timings, Usage
 from bundle.errors import ServerError
 
 T = TypeVar("T")
-
-
-class ContextExceeded(ServerError):
-    """The conversation is longer than the context that the server keeps for one."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
-"""What clients and the endpoint tell each other, as data: the options of a request, the pieces of an answer, health.
+"""What who asks and who answers tell each other, as data: options of a request, pieces of an answer, health.
 
 Knows nothing about HTTP or JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypedDict
+from typing import Literal, Protocol, TypedDict, Unpack
+
+from bundle.errors import ServerError
 
 Message = Mapping[str, str]
 """A chat message: `role` (system, user or assistant) and `content`."""
@@ -80,6 +82,20 @@ class Done:
     timings: Timings
     cached: bool
     """Whether it came from the server's cache."""
+
+
+class ContextExceeded(ServerError):
+    """The conversation is longer than the context that is kept for one."""
+
+
+class Answering(Protocol):
+    """Who answers: the client of a server, or the expert in this process."""
+
+    def models(self) -> list[str]:
+        """The names of those that answer."""
+
+    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Generator[Delta | Done]:
+        """The answer to a conversation: deltas, then one `Done`. Closing the iterator cancels the answer."""
 
 
 @dataclass(frozen=True)

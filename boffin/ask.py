@@ -7,14 +7,15 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from appliance.code_blocks import code_blocks
-from appliance.conversations import Message, Store, Thread
-from appliance.sanitise import clean
-from boffin.served import conversations, endpoint, find_bundle, first_model, key, piped_input
+from boffin.served import answering, conversations, find_bundle, first_model, piped_input
 from bundle.errors import BoffinError, SettingsError
+
+if TYPE_CHECKING:
+    from appliance.conversations import Message, Store, Thread
 
 Printer = Callable[[str], None]
 
@@ -41,13 +42,14 @@ def ask_once(
     if not content:
         raise SettingsError('nothing was asked; write boffin ask "How do I …?", or pipe a question in')
     served = None if url else find_bundle(folder, assignments, bundle)
-    with conversations() as store, endpoint(served, url) as address:
-        from appliance.client import Client  # here, where a server of its own has begun to start
-        from appliance.reply import read_answer
+    with answering(served, url) as client:
+        from appliance.reply import read_answer  # here, where the expert has begun to load
+        from appliance.sanitise import clean
 
-        with Client(address, key=key()) as client:
+        with conversations() as store:
             thread = _thread(store, go_on)
-            model = thread.options.model or first_model(client.models(), address)
+            model = first_model(client.models(), url)
+            model = thread.options.model or model
             draft = thread.ask(clean(content), model)
             pieces = read_answer(client, thread, draft, model)
             with closing(pieces):
@@ -58,6 +60,8 @@ def ask_once(
         said = fields | {"conversation": thread.conversation.id, "figures": message.figures.model_dump()}
         typer.echo(json.dumps(said, ensure_ascii=False))
     elif code:
+        from appliance.code_blocks import code_blocks
+
         blocks = code_blocks(message.text)
         if not blocks:
             raise BoffinError("the answer has no code block; ask without -x to read it")
@@ -65,6 +69,8 @@ def ask_once(
 
 
 def _thread(store: Store, go_on: bool) -> Thread:
+    from appliance.conversations import Thread
+
     if not go_on:
         return Thread(store)
     newest = store.newest()

@@ -22,10 +22,10 @@ from typing import Literal
 import psutil
 import typer
 
+from boffin.artefacts import BUNDLE
 from boffin.failure import one_line
 from boffin.hardware import apple_silicon, nvidia_cards
 from boffin.project import Project, open_project
-from boffin.stages import BUNDLE
 from bundle.errors import BoffinError
 from bundle.manifest import load_manifest
 

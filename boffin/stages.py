@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from boffin.artefacts import ADAPTER, BASE, BASE_BUNDLE, BUNDLE, DATASET, PREFERRED, REPORT
 from boffin.base import base_digest, find_base
 from boffin.project import Project
 from bundle.digests import digest_file, digest_files, digest_value
@@ -21,9 +22,6 @@ from bundle.passages import DOCUMENTATION
 from bundle.records import EVAL, TRAIN
 from bundle.stage import Progress, StageResult
 from evaluation.candidate_settings import RecordedCandidate
-
-BASE, DATASET, ADAPTER, PREFERRED = "base", "dataset", "adapter", "preferred"
-BASE_BUNDLE, BUNDLE, REPORT = "base-bundle", "bundle", "report"
 
 
 @dataclass(frozen=True)

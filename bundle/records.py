@@ -26,7 +26,7 @@ REPORT = "report.json"
 class Provenance(BaseModel):
     """Where a record comes from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     """The kind of source that gave it, e.g. `package`."""
@@ -53,7 +53,7 @@ class Provenance(BaseModel):
 class Record(BaseModel):
     """One instruction and its answer."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     instruction: str
     """The question."""
@@ -80,7 +80,7 @@ class Record(BaseModel):
 class Rejection(BaseModel):
     """Something that was left out, and why."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: str
     """The reason, e.g. `too-long`."""

@@ -30,7 +30,7 @@ _SAMPLE = 4096
 class Lineage(BaseModel):
     """What an adapter was made from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     base: str
     """The base model's fingerprint."""

@@ -19,6 +19,7 @@
     answers.py    the disk cache of whole answers
     prefixes.py   the disk cache of what prompts begin with
     disk.py       a bounded cache of bytes on disk
+    checked.py    the digests of files that were read before
     backend.py    what llama.cpp computes on
     native_log.py llama.cpp's log, silenced
     errors.py     what can go wrong

@@ -179,7 +179,7 @@ class Context:
         """What the memory holds of a sequence, without logits."""
         return self._state(sequence).tobytes()
 
-    def restore(self, sequence: int, state: bytes | npt.NDArray[np.uint8], length: int) -> bool:
+    def restore(self, sequence: int, state: bytes | memoryview | npt.NDArray[np.uint8], length: int) -> bool:
         """Put `length` tokens back from a state; False, and nothing there, where it doesn't fit this context."""
         data = np.frombuffer(state, np.uint8)
         pointer = data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))

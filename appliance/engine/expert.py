@@ -13,6 +13,7 @@ from typing import Any, Self, TypedDict, Unpack
 
 from appliance.engine.answers import AnswerCache
 from appliance.engine.backend import Device, computing_backend, loaded_backends
+from appliance.engine.checked import checked_digest
 from appliance.engine.engine import Engine
 from appliance.engine.errors import InvalidRequest
 from appliance.engine.json_grammar import grammar_of
@@ -60,7 +61,7 @@ class Expert:
         self.settings = settings
         self.manifest = load_manifest(bundle)
         self.file = self.manifest.model(settings.quantisation)
-        digest = _check(bundle, self.manifest, self.file)
+        digest = _check(bundle, self.manifest, self.file, cache_dir)
         self.devices: list[Device] = loaded_backends()
         self.backend = computing_backend(self.devices, settings.gpu_layers)
         self.model = Model(bundle / self.file.file, settings.gpu_layers)
@@ -201,13 +202,13 @@ class Expert:
         return tuple(self._prompts.completion(text))
 
 
-def _check(bundle: Path, manifest: Manifest, file: ModelFile) -> str:
+def _check(bundle: Path, manifest: Manifest, file: ModelFile, cache_dir: Path) -> str:
     """The digest of the served file, after it was found to be the sealed one, and the template likewise."""
     path = bundle / file.file
     sealed = manifest.files.get(file.file)
     if sealed is None or not path.is_file():
         raise BundleError(f"{path}: missing from the bundle; convert or copy it anew")
-    if digest_file(path) != sealed:
+    if checked_digest(path, cache_dir) != sealed:
         raise BundleError(f"{path}: not the file that was sealed; convert or copy it anew")
     if manifest.template.digest != manifest.template_digest:
         raise BundleError(f"{bundle}: the prompt template is not the one that was sealed; convert anew")

@@ -47,12 +47,12 @@ class PrefixStore:
         lengths = sorted((length for length in self._known if length < len(prompt)), reverse=True)
         return next((length for length in lengths if self._key(prompt[:length], adapter) in self._known[length]), 0)
 
-    def load(self, prefix: Sequence[int], adapter: str = "") -> bytes | None:
+    def load(self, prefix: Sequence[int], adapter: str = "") -> memoryview | None:
         """The stored state of a prefix; None, and no longer known, where it is gone or damaged."""
         key = self._key(prefix, adapter)
         data = self._cache.get(key)
-        if data is not None and hashlib.sha256(data[_DIGEST:]).digest() == data[:_DIGEST]:
-            return data[_DIGEST:]
+        if data is not None and _digest(state := memoryview(data)[_DIGEST:]) == data[:_DIGEST]:
+            return state
         self._known[len(prefix)].discard(key)
         if data is not None:
             log.warning("a stored prefix of %d tokens is damaged; it is computed anew", len(prefix))
@@ -85,7 +85,7 @@ class PrefixStore:
         self._cache.close()
 
     def _write(self, key: str, state: bytes) -> None:
-        self._cache.put(key, hashlib.sha256(state).digest() + state)
+        self._cache.put(key, _digest(state) + state)
 
     def _learn(self, key: str) -> None:
         length = key.split(":")[1]
@@ -95,3 +95,8 @@ class PrefixStore:
     def _key(self, prefix: Sequence[int], adapter: str) -> str:
         digest = hashlib.sha256(adapter.encode() + b"\0" + array("i", prefix).tobytes())
         return f"{self._stamp}:{len(prefix)}:{digest.hexdigest()}"
+
+
+def _digest(state: bytes | memoryview) -> bytes:
+    """BLAKE2b, which takes half of SHA-256's time where the processor has no instructions for the latter."""
+    return hashlib.blake2b(state, digest_size=_DIGEST).digest()
