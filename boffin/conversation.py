@@ -126,6 +126,10 @@ def open_endpoint(folder: Path, assignments: Sequence[str], bundle: Path | None,
         yield url.rstrip("/").removesuffix("/v1")
         return
     served = find_bundle(folder, assignments, bundle)
+    if served.settings.offline:
+        from appliance.offline import cut_off
+
+        cut_off()
     if running := running_server(served.bundle, served.settings):
         yield running
         return
