@@ -146,6 +146,9 @@ class ApplianceSettings(SettingsPart):
     """Layers to offload to a CUDA or Metal device; -1 offloads all, 0 none."""
     adapters: dict[str, Path] = Field(default={})
     """LoRA adapters for the served file, as GGUF files, by the names that requests have for them."""
+    offline: bool = False
+    """Whether the server may reach nothing but its own machine: any other connection that it would make, or name that
+    it would look up, is an error. The container images set it."""
     access: Access = Access()
     """Who may ask."""
     limits: Limits = Limits()
