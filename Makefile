@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help setup demo expert corpus test lint format screenshots docs clean
 .PHONY: bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora
-.PHONY: bench-determinism bench-serve bench-ground bench-cache
+.PHONY: bench-determinism bench-serve bench-ground bench-cache soak
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +104,12 @@ bench-ground: setup ## is the right passage found for a question, and how fast (
 
 bench-cache: setup ## first tokens cold, warm and after a restart, and stored answers (after `make demo`)
 	@$(BIN)/python -m benchmarks.cache $(ARGS)
+
+bench-batch: setup ## 500 questions by `boffin batch` against one at a time, also in strict mode (after `make demo`)
+	@$(BIN)/python -m benchmarks.batch $(ARGS)
+
+soak: setup ## ten minutes of 32 clients, of whom many go away or send nonsense (after `make demo`)
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 screenshots: setup ## make the README's picture from the real terminal UI and the demo's expert
 	@$(BIN)/python scripts/screenshots.py --bundle $(POCKET)/workspace/bundle --question "$(QUESTION)" --out docs/images

@@ -27,6 +27,8 @@ class Stream:
     """When a piece of text came, each of them."""
     whole: bool = False
     """Whether the answer came to its end."""
+    tokens: int = 0
+    """Of the answer, as the server counts them at its end; 0 where it doesn't."""
     failure: str = ""
 
     @property
@@ -44,25 +46,26 @@ def listen(port: int, bodies: Sequence[dict[str, Any]]) -> list[Stream]:
     """Ask all of them at once and hear the answers out."""
 
     async def all_of_them() -> list[Stream]:
-        return await asyncio.gather(*(_listen(port, body) for body in bodies))
+        return await asyncio.gather(*(hear(port, body) for body in bodies))
 
     return asyncio.run(all_of_them())
 
 
-async def _listen(port: int, body: dict[str, Any]) -> Stream:
+async def hear(port: int, body: dict[str, Any], *, leave_after: int | None = None) -> Stream:
+    """Ask for an answer and hear it out, or go away after some pieces of it."""
     stream = Stream(sent=time.perf_counter())
     try:
         async with asyncio.timeout(LONGEST):
-            await _hear(port, body, stream)
+            await _hear(port, body, stream, leave_after)
     except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError) as error:
         stream.failure = f"{type(error).__name__} {error}".strip()
-    if not stream.whole:
+    if not stream.whole and leave_after is None:
         stream.failure = stream.failure or "broken off"
     stream.ended = time.perf_counter()
     return stream
 
 
-async def _hear(port: int, body: dict[str, Any], stream: Stream) -> None:
+async def _hear(port: int, body: dict[str, Any], stream: Stream, leave_after: int | None) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         data = json.dumps(body).encode()
@@ -74,12 +77,14 @@ async def _hear(port: int, body: dict[str, Any], stream: Stream) -> None:
         status = await reader.readline()
         if b" 200 " not in status:
             raise ValueError(status.decode(errors="replace").strip())
-        while line := await reader.readline():
+        while (leave_after is None or len(stream.heard) < leave_after) and (line := await reader.readline()):
             if not line.startswith(b"data: {"):
                 continue
             event = json.loads(line[6:])
             if "error" in event:
                 raise ValueError(str(event["error"])[:200])
+            if event.get("usage"):
+                stream.tokens = event["usage"]["completion_tokens"]
             for choice in event["choices"]:
                 if choice["text"]:
                     stream.heard.append(time.perf_counter())
