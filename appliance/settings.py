@@ -59,7 +59,8 @@ class Access(SettingsPart):
     """Names by which this server is reached, beside those that only mean this machine. A request under another name is
     refused, since a web page can make a browser send one."""
     origins: tuple[str, ...] = ()
-    """Origins of web pages that may ask and read the answer (CORS), e.g. `https://docs.example.org`."""
+    """Origins of web pages that may ask and read the answer (CORS), e.g. `https://docs.example.org`, beside those that
+    have a public key."""
     tls_certificate: Path | None = None
     """Certificate chain in PEM; with it the server speaks HTTPS."""
     tls_key: Path | None = None
@@ -155,6 +156,9 @@ class ApplianceSettings(SettingsPart):
     error."""
     adapters: dict[str, Path] = Field(default={})
     """LoRA adapters for the served file, as GGUF files, by the names that requests have for them."""
+    offline: bool = False
+    """Whether the server may reach nothing but its own machine: any other connection that it would make, or name that
+    it would look up, is an error. The container images set it."""
     access: Access = Access()
     """Who may ask."""
     limits: Limits = Limits()

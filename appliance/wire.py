@@ -32,6 +32,8 @@ class ChatOptions(TypedDict, total=False):
     """Equal seeds and settings give equal answers."""
     stop: list[str]
     """Texts that end the answer; they are not part of it."""
+    continue_final_message: bool
+    """Whether the answer goes on with the last message, which is the assistant's."""
     cache: bool
     """False: neither read the answer from the server's cache nor store it there."""
 

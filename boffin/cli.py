@@ -188,6 +188,7 @@ def serve(
         Path | None, typer.Option("--keys", help="Take only requests with a key of this file.", metavar="FILE")
     ] = None,
     anybody: Annotated[bool, typer.Option("--open", help="Let other machines ask without a key.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Make it an error to reach any other machine.")] = False,
     certificate: Annotated[
         Path | None, typer.Option("--tls-certificate", help="Speak HTTPS with this certificate.", metavar="PEM")
     ] = None,
@@ -202,6 +203,7 @@ def serve(
     flags = [f'appliance.host="{host}"'] if host else []
     flags += [f"appliance.port={port}"] if port >= 0 else []
     flags += ["appliance.access.open=true"] if anybody else []
+    flags += ["appliance.offline=true"] if offline else []
     flags += [f"appliance.access.{name}={json.dumps(str(path.absolute()))}" for name, path in files.items() if path]
     serve_bundle(folder, [*(assignments or []), *flags], bundle)
 

@@ -5,9 +5,10 @@ Knows nothing about where the text comes from.
 
 from __future__ import annotations
 
-from markdown_it import MarkdownIt
 from rich.console import Console
 from rich.markdown import Markdown
+
+from appliance.markdown import parser
 
 
 class BlockPrinter:
@@ -15,7 +16,7 @@ class BlockPrinter:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._parser = MarkdownIt("gfm-like", {"linkify": False})
+        self._parser = parser()
         self._text = ""
 
     def feed(self, text: str) -> None:
@@ -39,6 +40,8 @@ class BlockPrinter:
         if text.strip():
             with self._console.capture() as drawn:
                 # Links would be escape sequences of the model's making.
-                self._console.print(Markdown(text.strip("\n"), hyperlinks=False))
+                markdown = Markdown("", hyperlinks=False)
+                markdown.parsed = self._parser.parse(text.strip("\n"))
+                self._console.print(markdown)
             self._console.file.write(drawn.get().strip("\n") + "\n\n")
             self._console.file.flush()

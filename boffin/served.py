@@ -64,6 +64,10 @@ def find_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) -
         votes = project.folder / (project.settings.trainer.preferences or PREFERENCES)
         settings = _beside(project.folder, project.settings.appliance)
         served = Served(workspace.path(BUNDLE), settings, workspace.path("cache"), votes)
+    if served.settings.offline:
+        from appliance.offline import cut_off
+
+        cut_off()
     load_manifest(served.bundle)
     return served
 

@@ -18,6 +18,7 @@ from boffin.project import Project
 from bundle.digests import digest_file, digest_files, digest_value
 from bundle.errors import BaseModelError, DatasetError, EvaluationError, RecipeError
 from bundle.manifest import SYMBOLS, load_manifest
+from bundle.passages import DOCUMENTATION
 from bundle.records import EVAL, TRAIN
 from bundle.stage import Progress, StageResult
 from evaluation.candidate_settings import RecordedCandidate
@@ -328,7 +329,7 @@ def _discard_answers(project: Project) -> None:
     shutil.rmtree(project.workspace.path("cache") / "evaluation", ignore_errors=True)
 
 
-_DATASET_FILES = _of_files(TRAIN, EVAL, SYMBOLS)
+_DATASET_FILES = _of_files(TRAIN, EVAL, SYMBOLS, DOCUMENTATION)
 _ADAPTER = ("adapter_model.safetensors", "adapter_config.json", "template.json")
 _ADAPTER_FILES = _of_files(*_ADAPTER)
 
@@ -336,7 +337,7 @@ STAGES = {
     stage.artefact: stage
     for stage in (
         Stage("base", BASE, 1, (), _base_digest, _run_base, lambda folder: digest_value(digest_files(folder))),
-        Stage("curate", DATASET, 2, (), _curation_depends, _run_curation, _DATASET_FILES),
+        Stage("curate", DATASET, 3, (), _curation_depends, _run_curation, _DATASET_FILES),
         Stage(
             "train",
             ADAPTER,
@@ -357,8 +358,8 @@ STAGES = {
             _ADAPTER_FILES,
             _discard_preference_checkpoints,
         ),
-        Stage("convert-base", BASE_BUNDLE, 2, (BASE, DATASET), _base_bundle_depends, _run_base_bundle, _served),
-        Stage("convert", BUNDLE, 2, (BASE, DATASET, ADAPTER, PREFERRED), _convert_depends, _run_convert, _served),
+        Stage("convert-base", BASE_BUNDLE, 3, (BASE, DATASET), _base_bundle_depends, _run_base_bundle, _served),
+        Stage("convert", BUNDLE, 3, (BASE, DATASET, ADAPTER, PREFERRED), _convert_depends, _run_convert, _served),
         Stage(
             "evaluate",
             REPORT,

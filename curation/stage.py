@@ -1,4 +1,4 @@
-"""The curation stage: sources in; corpus, records, rejections, symbol table and report out.
+"""The curation stage: sources in; corpus, records, rejections, symbols, index of passages and report out.
 
     collect → compose → mask and clean → verify → teach → judge → split → balance → report
 
@@ -38,6 +38,7 @@ from curation.leaks import prove
 from curation.libraries import Libraries, Library
 from curation.masking import mask, mask_json
 from curation.pages import write_pages
+from curation.passages import write_documentation
 from curation.reason import Reason
 from curation.report import Report, summary
 from curation.settings import CurationSettings
@@ -106,7 +107,7 @@ def run(
         )
     prove(out, suite, settings.filters.similarity)
     skipped = sum(library.skipped for library in libraries.all())
-    notes = [*summary(report), *way.notes]
+    notes = [*summary(report), *way.notes, write_documentation(out, [*sides.train, *sides.held_out])]
     if skipped:
         notes.append(f"{skipped} modules could not be imported and were skipped")
     return StageResult(

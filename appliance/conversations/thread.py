@@ -13,9 +13,6 @@ from appliance.conversations.message import MAX_TEXT, Conversation, Figures, Mes
 from appliance.conversations.store import Store
 from appliance.sanitise import clean
 
-GO_ON = "Go on exactly where you stopped. Repeat nothing."
-"""What the model is told when a cut-off answer is gone on with; it isn't kept."""
-
 
 class Thread:
     """The branch that is being read, in a conversation that may not have begun yet."""
@@ -112,7 +109,7 @@ class Thread:
 
     def sent(self, draft: Draft, left_out: int = 0) -> list[dict[str, str]]:
         """What the model is sent for an answer: the system prompt, the turns before it but for the first `left_out`,
-        the question. An answer that is gone on with goes along, too.
+        the question. An answer that is gone on with comes last, as far as it goes.
         """
         messages = [{"role": "system", "content": self.options.system}] if self.options.system else []
         for question, answer in self.before(draft)[left_out:]:
@@ -122,7 +119,7 @@ class Thread:
         assert asked is not None
         messages.append({"role": "user", "content": self._messages[asked].text})
         if draft.text:
-            messages += [{"role": "assistant", "content": draft.text}, {"role": "user", "content": GO_ON}]
+            messages.append({"role": "assistant", "content": draft.text})
         return messages
 
     def before(self, draft: Draft) -> list[tuple[Message, Message]]:

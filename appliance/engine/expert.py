@@ -134,13 +134,13 @@ class Expert:
             if cache is not None:
                 cache.close()
 
-    def chat_prompt(self, messages: Sequence[Message]) -> tuple[int, ...]:
-        """The tokens of a conversation, up to where the answer begins.
+    def chat_prompt(self, messages: Sequence[Message], begun: str = "") -> tuple[int, ...]:
+        """The tokens of a conversation, up to where the answer begins, or to the end of what of it has `begun`.
 
         Raises:
             TemplateError: the template refuses the conversation.
         """
-        return tuple(self._prompts.chat(messages))
+        return tuple(self._prompts.chat(messages) + (self._prompts.begun(begun) if begun else []))
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens, control tokens' too; what isn't a whole character is a replacement character.

@@ -32,10 +32,10 @@ def router(serving: Serving) -> APIRouter:
 
     @routes.post("/v1/chat/completions")
     async def chat(body: ChatRequest, client: Request) -> Response:
-        messages = [message.plain() for message in body.messages]
+        messages, begun = body.conversation
         answering = await serving.answer(
             client,
-            lambda expert: [expert.chat_prompt(messages)],
+            lambda expert: [expert.chat_prompt(messages, begun)],
             model=body.model,
             cache=body.cache,
             choices=body.n,

@@ -111,6 +111,10 @@ def _with_seed(request: GenerationRequest, choice: int) -> GenerationRequest:
 
 
 def caller(client: Request) -> str:
-    """Who asks: the name of the key, or else the address that it comes from; waiting callers take turns."""
+    """Who asks: the name of the key, or else the address that it comes from; with a public key both. Waiting callers
+    take turns."""
     key: str = getattr(client.state, "key", "")
-    return f"key {key}" if key else f"address {client.client.host if client.client else ''}"
+    address = f"address {client.client.host if client.client else ''}"
+    if getattr(client.state, "public", False):
+        return f"key {key}, {address}"
+    return f"key {key}" if key else address

@@ -45,7 +45,7 @@ class Answering:
         self.words = False
         """Whether anything has come."""
         self._client = client
-        self._options = asked(thread.options, model, anew=anew)
+        self._options = asked(thread.options, model, draft, anew=anew)
         self._begun: Callable[[], None] = lambda: None
         self._reading: asyncio.Task[Done | None] | None = None
         self._stopped = False
@@ -103,6 +103,7 @@ class Answering:
 
     async def _attempt(self, answer: Answer) -> Done | None:
         fit = Sanitiser()
+        fit.feed(self.draft.text)
         began = time.monotonic()
         messages = self.thread.sent(self.draft, self._left_out)
         async with aclosing(self._client.chat(messages, **self._options)) as events:

@@ -81,5 +81,7 @@ def test_files_in_the_current_folder_do_not_stand_in_for_modules(
 ) -> None:
     (tmp_path / "uvicorn.py").write_text("raise SystemExit('taken over')")
     monkeypatch.chdir(tmp_path)
+    # A relative path in it would name that folder, and rightly so.
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
     with LocalServer(bundle, settings, tmp_path) as server:
         assert server.url

@@ -26,7 +26,7 @@ from appliance.tui.prompt import Prompt
 
 CODE = "Use it so:\n\n```python\nimport numpy as np\nnp.dot(a, b)\n```\n\nThat is all.\n"
 LONG = "\n\n".join(f"Paragraph {number} of a long answer." for number in range(12))
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Server(ThreadingHTTPServer):

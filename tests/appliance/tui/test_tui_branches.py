@@ -64,7 +64,9 @@ async def test_a_cut_off_answer_is_gone_on_with(server: Server) -> None:
         assert c.ending == ""
         await c.press("f4")
         assert c.notifications[-1].startswith("The last answer is whole")
-    assert [message["role"] for message in server.requests[-1]["messages"]] == ["user", "assistant", "user"]
+    assert [message["role"] for message in server.requests[-1]["messages"]] == ["user", "assistant"]
+    assert server.requests[-1]["messages"][-1]["content"] == "```python\nx ="
+    assert [request.get("continue_final_message") for request in server.requests] == [None, True]
 
 
 async def test_a_conversation_longer_than_the_context_goes_on(server: Server) -> None:
