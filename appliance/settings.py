@@ -145,7 +145,7 @@ class ApplianceSettings(SettingsPart):
     queue: int = Field(default=64, ge=1)
     """How many requests may wait for a slot; beyond that a request is refused at once."""
     threads: int = Field(default=0, ge=0)
-    """Threads for llama.cpp; 0 takes every core that this process may use."""
+    """Threads for llama.cpp; 0 takes as many as are the fastest, measured once on this machine when it isn't busy."""
     gpu_layers: GpuLayers = "auto"
     """Layers to offload to a CUDA or Metal device: `auto` as many as fit, `all`, `none`, or a number."""
     kv_type: KvType = "F16"

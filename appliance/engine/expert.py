@@ -6,7 +6,6 @@ Knows nothing about HTTP.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +22,7 @@ from appliance.engine.offload import Plan, plan, shape_of
 from appliance.engine.prefixes import PrefixStore
 from appliance.engine.prompt import PromptBuilder
 from appliance.engine.request import GenerationRequest, SamplingParams
+from appliance.engine.threads import threads_for
 from appliance.settings import ApplianceSettings
 from bundle.digests import digest_file, digest_value
 from bundle.errors import BundleError, ServerError, SettingsError
@@ -104,7 +104,7 @@ class Expert:
             slots=settings.slots,
             context=settings.context,
             queue_limit=settings.queue,
-            threads=settings.threads or _usable_cores(),
+            threads=settings.threads or threads_for(self.model, _processor(self.devices)),
             memory=settings.memory,
             offload=layers > 0,
             kv_type=settings.kv_type,
@@ -246,8 +246,6 @@ def _offload(path: Path, settings: ApplianceSettings, devices: list[Device]) -> 
     return found
 
 
-def _usable_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _processor(devices: list[Device]) -> str:
+    """The processor's name."""
+    return next((device.description for device in devices if not device.gpu), "")
