@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from bundle.settings import SettingsPart
+
+GpuLayers = Literal["auto", "all", "none"] | Annotated[int, Field(ge=0)]
+KvType = Literal["F16", "Q8_0", "Q4_0"]
 
 
 class Sampling(SettingsPart):
@@ -141,9 +145,15 @@ class ApplianceSettings(SettingsPart):
     queue: int = Field(default=64, ge=1)
     """How many requests may wait for a slot; beyond that a request is refused at once."""
     threads: int = Field(default=0, ge=0)
-    """Threads for llama.cpp; 0 takes every core that this process may use."""
-    gpu_layers: int = Field(default=-1, ge=-1)
-    """Layers to offload to a CUDA or Metal device; -1 offloads all, 0 none."""
+    """Threads for llama.cpp; 0 takes as many as are the fastest, measured once on this machine when it isn't busy."""
+    gpu_layers: GpuLayers = "auto"
+    """Layers to offload to a CUDA or Metal device: `auto` as many as fit, `all`, `none`, or a number."""
+    kv_type: KvType = "F16"
+    """Type of the numbers in the memory of tokens. `Q8_0` takes about half of F16's room, `Q4_0` a little over a
+    quarter; either turns on flash attention and costs some quality."""
+    allow_cpu: bool = False
+    """Whether a llama.cpp that was built for a GPU may run on the processor where it finds none; else that is an
+    error."""
     adapters: dict[str, Path] = Field(default={})
     """LoRA adapters for the served file, as GGUF files, by the names that requests have for them."""
     offline: bool = False

@@ -20,6 +20,10 @@ _GPU_KINDS = (1, 2)
 """ggml's numbers for devices with and without their own memory."""
 
 
+_REMOTE = {"RPC"}
+"""Back ends that have devices only when they are told of machines elsewhere."""
+
+
 @dataclass(frozen=True)
 class Device:
     """A device that llama.cpp can compute on."""
@@ -56,6 +60,15 @@ def loaded_backends() -> list[Device]:
     start()
     get = _function("ggml_backend_dev_get", ctypes.c_void_p, ctypes.c_size_t)
     return [_device(get(index)) for index in range(_count())]
+
+
+def idle_backends(devices: list[Device]) -> list[str]:
+    """The back ends that llama.cpp was built with and that found no device, e.g. `CUDA` without a card."""
+    count = _function("ggml_backend_reg_count", ctypes.c_size_t)()
+    get = _function("ggml_backend_reg_get", ctypes.c_void_p, ctypes.c_size_t)
+    names = [_text("ggml_backend_reg_name", get(index)) for index in range(count)]
+    found = {device.backend for device in devices}
+    return [name for name in names if name not in found | _REMOTE]
 
 
 def computing_backend(devices: list[Device], gpu_layers: int) -> str:

@@ -24,6 +24,7 @@ from appliance.engine.request import Failed, Finished, PromptScored, TokenScore
 from appliance.engine.scores import score
 from appliance.engine.slot import Answer, Ticket
 from appliance.engine.stats import Counts
+from appliance.settings import KvType
 from bundle.digests import digest_file
 
 CHUNK_BESIDE_ANSWERS = 128
@@ -57,6 +58,7 @@ class Batching:
         cells: int,
         threads: int,
         offload: bool,
+        kv_type: KvType,
         strict: bool,
         shared: bool,
         prefixes: PrefixStore | None,
@@ -86,6 +88,7 @@ class Batching:
             outputs=SCORED_PER_STEP + slots,
             threads=threads,
             offload=offload,
+            kv_type=kv_type,
             shared=shared,
         )
         keeps = self._context.cuttable and not strict

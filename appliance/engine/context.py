@@ -17,12 +17,14 @@ from appliance.engine import native_log
 from appliance.engine.errors import EngineFailed
 from appliance.engine.model import Model
 from appliance.engine.scores import Logits
+from appliance.settings import KvType
 from bundle.errors import ServerError
 
 BATCH = 512
 """Most tokens computed in one step."""
 MAX_SEQUENCES = 256
 """Most sequences that llama.cpp can tell apart."""
+_KV_TYPES = {"F16": native.GGML_TYPE_F16, "Q8_0": native.GGML_TYPE_Q8_0, "Q4_0": native.GGML_TYPE_Q4_0}
 _STREAM = 256
 """llama.cpp rounds the memory of a sequence up to a multiple of this."""
 
@@ -39,6 +41,7 @@ class Context:
         outputs: int,
         threads: int,
         offload: bool = False,
+        kv_type: KvType = "F16",
         shared: bool = True,
     ) -> None:
         """Set aside memory for `cells` tokens of all sequences together, and for `outputs` rows of logits a step.
@@ -57,6 +60,9 @@ class Context:
         params.n_threads = params.n_threads_batch = threads
         params.offload_kqv = offload
         params.kv_unified = shared
+        params.type_k = params.type_v = _KV_TYPES[kv_type]
+        if kv_type != "F16":  # values of other types need it
+            params.flash_attn_type = native.LLAMA_FLASH_ATTN_TYPE_ENABLED
         self._model = model
         self.handle: Any = native.llama_init_from_model(model.handle, params)
         if not self.handle:

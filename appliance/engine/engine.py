@@ -32,6 +32,7 @@ from appliance.engine.sampler import Sampler
 from appliance.engine.slot import Ticket
 from appliance.engine.stats import EngineStats
 from appliance.engine.waiting import Line
+from appliance.settings import KvType
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Engine:
         threads: int,
         memory: int = 0,
         offload: bool = False,
+        kv_type: KvType = "F16",
         strict: bool = False,
         shared: bool = False,
         prefixes: PrefixStore | None = None,
@@ -90,6 +92,7 @@ class Engine:
             cells=self._cells,
             threads=threads,
             offload=offload,
+            kv_type=kv_type,
             strict=strict,
             shared=shared,
             prefixes=prefixes,

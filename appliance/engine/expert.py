@@ -5,27 +5,31 @@ Knows nothing about HTTP.
 
 from __future__ import annotations
 
-import os
+import logging
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
 
 from appliance.engine.answers import AnswerCache
-from appliance.engine.backend import Device, computing_backend, loaded_backends
+from appliance.engine.backend import Device, computing_backend, idle_backends, loaded_backends
 from appliance.engine.checked import checked_digest
 from appliance.engine.engine import Engine
 from appliance.engine.errors import InvalidRequest
 from appliance.engine.json_grammar import grammar_of
 from appliance.engine.model import Model
+from appliance.engine.offload import Plan, plan, shape_of
 from appliance.engine.prefixes import PrefixStore
 from appliance.engine.prompt import PromptBuilder
 from appliance.engine.request import GenerationRequest, SamplingParams
+from appliance.engine.threads import threads_for
 from appliance.settings import ApplianceSettings
 from bundle.digests import digest_file, digest_value
-from bundle.errors import BundleError, SettingsError
+from bundle.errors import BundleError, ServerError, SettingsError
 from bundle.manifest import Manifest, ModelFile, load_manifest
 from bundle.template import Message
+
+log = logging.getLogger(__name__)
 
 ANSWERS = "answers"
 """Folder of the answer cache in the cache folder."""
@@ -63,8 +67,10 @@ class Expert:
         self.file = self.manifest.model(settings.quantisation)
         digest = _check(bundle, self.manifest, self.file, cache_dir)
         self.devices: list[Device] = loaded_backends()
-        self.backend = computing_backend(self.devices, settings.gpu_layers)
-        self.model = Model(bundle / self.file.file, settings.gpu_layers)
+        self.offload = _offload(bundle / self.file.file, settings, self.devices)
+        layers = self.offload.layers if self.offload else 0
+        self.backend = computing_backend(self.devices, layers)
+        self.model = Model(bundle / self.file.file, layers)
         if settings.context > self.model.trained_context:
             raise SettingsError(
                 f"appliance.context is {settings.context}, but {self.file.file} was trained on "
@@ -88,6 +94,7 @@ class Expert:
                     "llama.cpp": version("llama-cpp-python"),
                     "context": settings.context,
                     "parts": 0 if settings.shared else settings.slots,
+                    "type": settings.kv_type,
                     "on": self.backend,
                 }
             )
@@ -97,9 +104,10 @@ class Expert:
             slots=settings.slots,
             context=settings.context,
             queue_limit=settings.queue,
-            threads=settings.threads or _usable_cores(),
+            threads=settings.threads or threads_for(self.model, _processor(self.devices)),
             memory=settings.memory,
-            offload=settings.gpu_layers != 0,
+            offload=layers > 0,
+            kv_type=settings.kv_type,
             strict=settings.strict,
             shared=settings.shared,
             prefixes=self.prefixes,
@@ -215,8 +223,29 @@ def _check(bundle: Path, manifest: Manifest, file: ModelFile, cache_dir: Path) -
     return sealed
 
 
-def _usable_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _offload(path: Path, settings: ApplianceSettings, devices: list[Device]) -> Plan | None:
+    """What goes onto the GPU; None where there is none, or nothing is to.
+
+    Raises:
+        ServerError: llama.cpp was built for a GPU, finds none, and that isn't allowed.
+    """
+    if settings.gpu_layers in ("none", 0):
+        return None
+    free = sum(device.memory_free for device in devices if device.gpu)
+    idle = idle_backends(devices)
+    if not free and idle and not settings.allow_cpu:
+        raise ServerError(
+            f"llama.cpp was built for {', '.join(idle)} but finds no such device; see `boffin doctor`, or set "
+            "appliance.gpu_layers to none or appliance.allow_cpu to true to run on the processor"
+        )
+    if not free:
+        return None
+    cells = settings.memory or settings.slots * settings.context
+    found = plan(shape_of(path), settings.gpu_layers, cells, settings.kv_type, free)
+    log.info("offload: %s", found.describe())
+    return found
+
+
+def _processor(devices: list[Device]) -> str:
+    """The processor's name."""
+    return next((device.description for device in devices if not device.gpu), "")

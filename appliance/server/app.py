@@ -17,7 +17,7 @@ from appliance.server.serving import Serving
 def create_app(serving: Serving, keyring: Keyring | None = None) -> FastAPI:
     """The application around what is served; with a keyring, only for who has a key."""
     # No documentation pages: they load scripts from elsewhere.
-    app = FastAPI(title="Boffin", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Boffin", docs_url=None, redoc_url=None, responses=failures.DESCRIBED)
     origins = frozenset(origin.lower() for origin in serving.settings.access.origins)
 
     def listed(origin: str) -> bool:

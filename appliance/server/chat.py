@@ -20,7 +20,7 @@ from appliance.server.answering import Answering
 from appliance.server.openai_schema import ChatRequest
 from appliance.server.scored import chat_logprobs
 from appliance.server.serving import Serving
-from appliance.server.stream import Stream
+from appliance.server.stream import Stream, described
 
 if TYPE_CHECKING:  # it imports llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
@@ -30,7 +30,7 @@ def router(serving: Serving) -> APIRouter:
     """The route, for what is served."""
     routes = APIRouter()
 
-    @routes.post("/v1/chat/completions")
+    @routes.post("/v1/chat/completions", responses=described())
     async def chat(body: ChatRequest, client: Request) -> Response:
         messages, begun = body.conversation
         answering = await serving.answer(

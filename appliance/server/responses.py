@@ -20,14 +20,14 @@ from appliance.server import failures, replies
 from appliance.server.answering import Answering
 from appliance.server.responses_schema import ResponsesRequest
 from appliance.server.serving import Serving
-from appliance.server.stream import Stream
+from appliance.server.stream import Stream, described
 
 
 def router(serving: Serving) -> APIRouter:
     """The route, for what is served."""
     routes = APIRouter()
 
-    @routes.post("/v1/responses")
+    @routes.post("/v1/responses", responses=described())
     async def responses(body: ResponsesRequest, client: Request) -> Response:
         answering = await serving.answer(
             client,

@@ -9,7 +9,7 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from appliance.server.metrics import CONTENT_TYPE, exposition
 from appliance.server.serving import Serving
@@ -43,7 +43,7 @@ def router(serving: Serving) -> APIRouter:
     async def props() -> dict[str, Any]:
         return _props(serving)
 
-    @routes.get("/metrics")
+    @routes.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         expert = serving.ready()
         named = {"answers": expert.answers, "prefixes": expert.prefixes}
