@@ -17,7 +17,9 @@ from boffin.bundle_commands import bundles
 from boffin.cost_command import cost
 from boffin.keys_commands import keys
 from boffin.options import HERE, Assignments, Folder, Signer
+from boffin.plan_command import plan
 from boffin.review_command import review
+from boffin.service_commands import services
 from boffin.suite_commands import suites
 
 app = typer.Typer(
@@ -44,6 +46,7 @@ app.add_typer(data, name="data")
 app.add_typer(bundles, name="bundle")
 app.add_typer(suites, name="suite")
 app.add_typer(keys, name="keys")
+app.add_typer(services, name="service")
 
 Dataset = Annotated[
     Path | None, typer.Option("--dataset", help="A dataset's folder, instead of the project's.", metavar="DIR")
@@ -132,6 +135,7 @@ def evaluate(
     run(folder, assignments or [], force=force, everything=everything, gate=gate, accept=accept)
 
 
+app.command()(plan)
 app.command()(cost)
 app.command()(review)
 
