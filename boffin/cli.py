@@ -17,8 +17,10 @@ from boffin.cost_command import cost
 from boffin.data_commands import data
 from boffin.keys_commands import keys
 from boffin.options import HERE, Assignments, Bundle, Folder, Signer, Url
+from boffin.plan_command import plan
 from boffin.review_command import review
 from boffin.serve_commands import batch, serve
+from boffin.service_commands import services
 from boffin.suite_commands import suites
 
 app = typer.Typer(
@@ -35,6 +37,7 @@ app.add_typer(data, name="data")
 app.add_typer(bundles, name="bundle")
 app.add_typer(suites, name="suite")
 app.add_typer(keys, name="keys")
+app.add_typer(services, name="service")
 
 
 @app.command()
@@ -114,6 +117,7 @@ def evaluate(
     run(folder, assignments or [], force=force, everything=everything, gate=gate, accept=accept)
 
 
+app.command()(plan)
 app.command()(cost)
 app.command()(review)
 

@@ -17,7 +17,7 @@ from boffin.stages import tuned
 from bundle.atomic import write_text
 from bundle.errors import WorkspaceError, explain_os_error
 from evaluation.cost.analysis import Analysis, analyse
-from evaluation.cost.inputs import gather
+from evaluation.cost.inputs import Inputs, gather
 from evaluation.cost.measured import Measured, measure, read_benchmark
 from evaluation.cost.prices import load_prices
 from evaluation.cost.scenario import load_scenario
@@ -102,6 +102,16 @@ def _settings(folder: Path, assignments: Sequence[str]) -> tuple[Path, CostSetti
 
 
 def _analyse(folder: Path, assignments: Sequence[str]) -> Analysis:
+    return analyse(*gather_inputs(folder, assignments))
+
+
+def gather_inputs(folder: Path, assignments: Sequence[str]) -> tuple[str, Inputs]:
+    """The name of the project's expert and what its cost is reckoned from; of none in particular without a project.
+
+    Raises:
+        SettingsError: an input can't be used.
+        EvaluationError: the project's report, adapter or benchmark is damaged.
+    """
     name, measured = "an expert", Measured()
     base, settings, project = _settings(folder, assignments)
     if project:
@@ -110,7 +120,7 @@ def _analyse(folder: Path, assignments: Sequence[str]) -> Analysis:
         measured = measure(report, trained, dataset, prompt)
     prices = load_prices(_beside(base, settings.prices))
     benchmark = _beside(base, settings.benchmark)
-    return analyse(name, gather(settings, prices, measured, read_benchmark(benchmark) if benchmark else None))
+    return name, gather(settings, prices, measured, read_benchmark(benchmark) if benchmark else None)
 
 
 def _beside(folder: Path, name: str) -> Path | None:
