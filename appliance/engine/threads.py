@@ -34,7 +34,10 @@ IDLE = 0.5
 def threads_for(model: Model, machine: str, place: Path = MEASURED) -> int:
     """The number of threads for a machine, by its processor's name; all usable cores until it can be measured."""
     cores = usable_cores()
-    place = place.expanduser()
+    try:
+        place = place.expanduser()
+    except RuntimeError:  # in a container, a user may have no home
+        return cores
     known = _known(place)
     key = f"{machine}, {cores} cores"
     if key in known:

@@ -45,6 +45,14 @@ def test_where_nothing_can_be_remembered_it_is_measured(tiny: Model, place: Path
     assert threads.threads_for(tiny, "a processor", place) == 6
 
 
+def test_a_user_without_a_home_gets_all_cores(tiny: Model, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(_path: Path) -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.setattr(Path, "expanduser", nowhere)
+    assert threads.threads_for(tiny, "a processor", place) == 8
+
+
 def test_what_is_tried_and_what_is_worth_it() -> None:
     assert threads.candidates(2) == [2, 1]
     assert threads.candidates(16) == [16, 12, 8]
