@@ -131,6 +131,40 @@ def check_backend(_: Project | None) -> Iterator[Finding]:
         yield Finding("ok", f"llama.cpp {version('llama-cpp-python')} runs on {shown}")
 
 
+def check_docker(_: Project | None) -> Iterator[Finding]:
+    """Whether containers can have the card that is here."""
+    docker, cards = shutil.which("docker"), nvidia_cards()
+    if docker is None or not (cards or apple_silicon()):
+        return
+    if apple_silicon():
+        yield Finding(
+            "warning",
+            "Docker is here, and containers on a Mac reach no Metal",
+            "use it for `docker compose --profile train` of a CPU recipe at most; serve with `boffin service install`",
+        )
+        return
+    try:
+        command = [docker, "info", "--format", "{{json .Runtimes}}"]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except subprocess.TimeoutExpired:
+        yield Finding("warning", "Docker's engine doesn't answer", "start it: sudo systemctl start docker")
+        return
+    if run.returncode:
+        said = (run.stderr.strip().splitlines() or ["no reason given"])[-1]
+        yield Finding(
+            "warning", f"Docker's engine can't be asked: {said}", "start it, and add yourself to group docker"
+        )
+    elif '"nvidia"' not in run.stdout:
+        yield Finding(
+            "warning",
+            f"Docker has no GPU runtime, so that containers don't see {cards[0].name}",
+            "install nvidia-container-toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker "
+            "&& sudo systemctl restart docker",
+        )
+    else:
+        yield Finding("ok", f"Docker's containers can have {cards[0].name}")
+
+
 def check_memory(project: Project | None) -> Iterator[Finding]:
     """The machine's free memory against the served model."""
     memory = psutil.virtual_memory()
@@ -189,6 +223,7 @@ CHECKS: tuple[Check, ...] = (
     check_packages,
     check_sandbox,
     check_backend,
+    check_docker,
     check_memory,
     check_disk,
     check_port,
