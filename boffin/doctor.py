@@ -153,6 +153,40 @@ def check_offload(project: Project | None) -> Iterator[Finding]:
     yield Finding("ok" if found.fits else "warning", f"offload of {file}: {found.describe()}", remedy)
 
 
+def check_docker(_: Project | None) -> Iterator[Finding]:
+    """Whether containers can have the card that is here."""
+    docker, cards = shutil.which("docker"), nvidia_cards()
+    if docker is None or not (cards or apple_silicon()):
+        return
+    if apple_silicon():
+        yield Finding(
+            "warning",
+            "Docker is here, and containers on a Mac reach no Metal",
+            "use it for `docker compose --profile train` of a CPU recipe at most; serve with `boffin service install`",
+        )
+        return
+    try:
+        command = [docker, "info", "--format", "{{json .Runtimes}}"]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except subprocess.TimeoutExpired:
+        yield Finding("warning", "Docker's engine doesn't answer", "start it: sudo systemctl start docker")
+        return
+    if run.returncode:
+        said = (run.stderr.strip().splitlines() or ["no reason given"])[-1]
+        yield Finding(
+            "warning", f"Docker's engine can't be asked: {said}", "start it, and add yourself to group docker"
+        )
+    elif '"nvidia"' not in run.stdout:
+        yield Finding(
+            "warning",
+            f"Docker has no GPU runtime, so that containers don't see {cards[0].name}",
+            "install nvidia-container-toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker "
+            "&& sudo systemctl restart docker",
+        )
+    else:
+        yield Finding("ok", f"Docker's containers can have {cards[0].name}")
+
+
 def check_memory(project: Project | None) -> Iterator[Finding]:
     """The machine's free memory against the served model."""
     memory = psutil.virtual_memory()
@@ -212,6 +246,7 @@ CHECKS: tuple[Check, ...] = (
     check_sandbox,
     check_backend,
     check_offload,
+    check_docker,
     check_memory,
     check_disk,
     check_port,

@@ -14,11 +14,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from appliance.keys import add_key
+from appliance.keys import add_key, find_key, load_keys
 from appliance.server.app import create_app
 from appliance.server.gate import Keyring
 from appliance.server.serving import Serving
 from appliance.settings import Access, ApplianceSettings, Sampling
+from boffin_sphinx import script_address
 from bundle.errors import SettingsError
 from bundle.manifest import load_manifest
 
@@ -68,6 +69,28 @@ def test_what_is_no_origin_and_a_public_key_without_a_rate_are_refused(tmp_path:
             add_key(tmp_path / "keys.json", "docs", 60, [origin])
     with pytest.raises(SettingsError, match="--rate"):
         add_key(tmp_path / "keys.json", "docs", 0, [DOCS])
+
+
+def test_a_public_key_is_made_and_listed_on_the_command_line(tmp_path: Path) -> None:
+    def boffin(*arguments: str) -> str:
+        command = [sys.executable, "-m", "boffin", "keys", *arguments, "--file", str(tmp_path / "keys.json")]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    secret = boffin("add", "docs", "--rate", "60", "--origin", f"{DOCS}/", "--origin", "http://127.0.0.1:8000").strip()
+    (key,) = load_keys(tmp_path / "keys.json")
+    assert find_key([key], secret) == key
+    assert key.origins == (DOCS, "http://127.0.0.1:8000")
+    assert f"for pages of {DOCS}, http://127.0.0.1:8000" in boffin("list")
+
+
+def test_the_extension_for_sphinx_wants_a_servers_address() -> None:
+    errors = pytest.importorskip("sphinx.errors")
+    assert script_address("https://a.example/expert/") == "https://a.example/expert/panel.js"
+    told = script_address("https://a.example", "boffin-x", "Ask & see")
+    assert told == "https://a.example/panel.js?key=boffin-x&title=Ask+%26+see"
+    for wrong in ("", "a.example", "javascript:alert(1)", "https://a.example?x=1"):
+        with pytest.raises(errors.ConfigError, match="boffin_url"):
+            script_address(wrong)
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/panel.js", "text/javascript"), ("/panel.css", "text/css")])
