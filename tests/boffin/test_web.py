@@ -12,12 +12,14 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-import aiohttp
 import pytest
 
 from ..appliance.tui.scripted import CODE, Server, start
 
+aiohttp = pytest.importorskip("aiohttp", reason="the extra `web` isn't installed")
+pytest.importorskip("textual_serve", reason="the extra `web` isn't installed")
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 
@@ -52,7 +54,7 @@ def page(server: Server, tmp_path: Path) -> Iterator[str]:
     process.communicate(timeout=PATIENCE)
 
 
-async def _drawn(session: aiohttp.ClientSession, page: str, keys: list[tuple[str, str]], origin: str) -> None:
+async def _drawn(session: Any, page: str, keys: list[tuple[str, str]], origin: str) -> None:
     """Wait for the chat to draw each text, pressing the keys beside it; again where they came before it listened."""
     headers = {"Origin": origin}
     async with session.ws_connect(f"{page}/ws?width=100&height=30", headers=headers) as socket_:
@@ -69,9 +71,9 @@ async def _drawn(session: aiohttp.ClientSession, page: str, keys: list[tuple[str
                 drawn += message.data if isinstance(message.data, bytes) else b""
 
 
-async def _status(session: aiohttp.ClientSession, page: str, **headers: str) -> int:
+async def _status(session: Any, page: str, **headers: str) -> int:
     async with session.get(page, headers=headers) as response:
-        return response.status
+        return int(response.status)
 
 
 def test_the_chat_is_in_the_browser_and_for_no_other_page(page: str, server: Server) -> None:
