@@ -26,12 +26,15 @@ class Attached:
     """Their names, as they were written."""
 
 
-def attach(question: str, folder: Path) -> Attached:
+def attach(question: str, folder: Path | None) -> Attached:
     """Put the text of each file that is named behind the question; what names no file (`@property`) stays as it is.
+    Without a folder nothing names one.
 
     Raises:
         AttachmentError: a file is too large, isn't text or can't be read.
     """
+    if folder is None:
+        return Attached(question, ())
     parts = [question]
     files: dict[str, None] = {}
     for match in _NAMED.finditer(question):

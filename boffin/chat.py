@@ -17,8 +17,17 @@ if TYPE_CHECKING:
     from appliance.settings import ChatSettings
 
 
-def open_chat(folder: Path, assignments: Sequence[str], bundle: Path | None, url: str, *, plain: bool = False) -> None:
-    """Open the chat and return when the user leaves it; what is piped in is the first question's text.
+def open_chat(
+    folder: Path,
+    assignments: Sequence[str],
+    bundle: Path | None,
+    url: str,
+    *,
+    plain: bool = False,
+    browser: bool = False,
+) -> None:
+    """Open the chat and return when the user leaves it; what is piped in is the first question's text. In a browser
+    keys come through the pipe, and this machine's files and programs are out of reach.
 
     Raises:
         SettingsError: there is no terminal to draw on.
@@ -29,15 +38,15 @@ def open_chat(folder: Path, assignments: Sequence[str], bundle: Path | None, url
         with conversations() as store, endpoint(served, url) as address:
             _converse(store, address, key(), settings)
         return
-    text = piped_input()
-    if not sys.stdout.isatty() or not _terminal_input():
+    text = "" if browser else piped_input()
+    if not browser and not (sys.stdout.isatty() and _terminal_input()):
         raise SettingsError("boffin chat needs a terminal; use `boffin chat --plain` or `boffin ask` in scripts")
     with conversations() as store, endpoint(served, url) as address:
-        asyncio.run(_draw(store, address, key(), settings, served, text))
+        asyncio.run(_draw(store, address, key(), settings, served, text, browser))
 
 
 async def _draw(
-    store: Store, address: str, secret: str, settings: ChatSettings, served: Served | None, text: str
+    store: Store, address: str, secret: str, settings: ChatSettings, served: Served | None, text: str, browser: bool
 ) -> None:
     from appliance.client import AsyncClient
     from appliance.conversations import Thread
@@ -46,7 +55,9 @@ async def _draw(
     async with AsyncClient(address, key=secret) as client:
         model = first_model(await client.models(), address)
         votes = served.preferences if served else None
-        await ChatApp(client, Thread(store), model, settings, preferences=votes, text=text).run_async()
+        files = None if browser else Path()
+        app = ChatApp(client, Thread(store), model, settings, preferences=votes, text=text, folder=files)
+        await app.run_async()
 
 
 def _converse(store: Store, address: str, secret: str, settings: ChatSettings) -> None:

@@ -151,11 +151,27 @@ def chat(
     bundle: Bundle = None,
     url: Url = "",
     plain: Annotated[bool, typer.Option("--plain", help="Line by line, without a full screen.")] = False,
+    browser: Annotated[bool, typer.Option("--browser", hidden=True)] = False,
 ) -> None:
     """Chat with the expert in the terminal; what is piped in is put into the first question."""
     from boffin.chat import open_chat
 
-    open_chat(folder, assignments or [], bundle, url, plain=plain)
+    open_chat(folder, assignments or [], bundle, url, plain=plain, browser=browser)
+
+
+@app.command()
+def web(
+    folder: Folder = HERE,
+    assignments: Assignments = None,
+    bundle: Bundle = None,
+    url: Url = "",
+    port: Annotated[int, typer.Option("--port", help="Port of this machine to listen on.")] = 8640,
+    public_url: Annotated[str, typer.Option("--public-url", help="Where a proxy with a login shows it.")] = "",
+) -> None:
+    """Chat with the expert in a browser."""
+    from boffin.web import serve_web
+
+    serve_web(folder, assignments or [], bundle, url, port, public_url)
 
 
 @app.command()

@@ -69,12 +69,12 @@ class ChatApp(CopyingApp):
         preferences: Path | None = None,
         text: str = "",
         examples: Sequence[str] = EXAMPLES,
-        folder: Path | None = None,
+        folder: Path | None = Path(),
     ) -> None:
         """`client` and the thread's store stay the caller's to close; `model` is the expert's name over HTTP.
 
         `preferences` is the trainer's file that votes go to, `text` what the prompt begins with; files are named from
-        `folder` on, the current one unless another is given.
+        `folder` on. Without one this machine's files and programs are out of reach, for whoever sits elsewhere.
 
         Raises:
             SettingsError: the settings name a key or a theme that there isn't.
@@ -85,12 +85,12 @@ class ChatApp(CopyingApp):
         self._model = model
         self._preferences = preferences
         self._text = text
-        self.folder = folder or Path.cwd()
+        self.folder = folder
         self.register_theme(BOFFIN)
         self.register_theme(CONTRAST)
         check_keys(OWNERS, OWNERS[:4], self._settings.keys)
         self._theme_name = fitting(self._settings.theme, self.console.color_system, self.available_themes)
-        self.chat = ChatScreen(client, thread, model, PHRASES | self._settings.phrases, examples, self.folder)
+        self.chat = ChatScreen(client, thread, model, PHRASES | self._settings.phrases, examples, folder)
 
     def on_mount(self) -> None:
         """Dress, and take the keys of the settings."""
@@ -103,13 +103,21 @@ class ChatApp(CopyingApp):
         """The chat."""
         return self.chat
 
+    def watch_app_focus(self, looked_at: bool) -> None:
+        """Give the keys to the prompt where nothing has them: a browser's page may come and go before it had them."""
+        if looked_at and self.screen is self.chat and self.chat.focused is None:
+            for prompt in self.chat.query(Prompt):
+                prompt.focus()
+
     def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
         """Leave, and let go of the answer first: its worker must not outlive the widgets it writes to."""
         self.workers.cancel_all()
         super().exit(result, return_code, message)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What is about the conversation waits until nothing lies over it."""
+        """What is about the conversation waits until nothing lies over it; what is out of reach never is done."""
+        if self.folder is None and action in ("export", "import"):
+            return False
         return not (action in ABOUT_THE_CHAT and self.screen is not self.chat)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:

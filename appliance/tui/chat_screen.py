@@ -62,9 +62,9 @@ class ChatScreen(Screen[None]):
         model: str,
         phrases: dict[str, str],
         examples: Sequence[str],
-        folder: Path,
+        folder: Path | None,
     ) -> None:
-        """`model` answers where the conversation names none; files are named from `folder` on."""
+        """`model` answers where the conversation names none; files are named from `folder` on, if there is one."""
         super().__init__()
         self.thread = thread
         self._client = client

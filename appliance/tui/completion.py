@@ -33,12 +33,12 @@ class Completion:
         return first[:same]
 
 
-def complete(before: str, commands: Iterable[str], folder: Path) -> Completion:
-    """The completion of the last word of `before`, the text up to the cursor."""
+def complete(before: str, commands: Iterable[str], folder: Path | None) -> Completion:
+    """The completion of the last word of `before`, the text up to the cursor; of paths only where there is a folder."""
     word = before.rsplit(maxsplit=1)[-1] if before and not before[-1].isspace() else ""
     if word.startswith("/") and before.strip() == word:
         found = sorted(f"/{command} " for command in commands if f"/{command}".startswith(word))
-    elif word.startswith("@"):
+    elif word.startswith("@") and folder is not None:
         found = [f"@{path}" for path in _paths(word[1:], folder)]
     else:
         found = []

@@ -75,7 +75,11 @@ class ConversationsScreen(ModalScreen[Place | None]):
         entries: list[tuple[Place, Content]]
         if typed.strip():
             hits = search(self._store, typed)
-            entries = [(Place(hit.conversation, hit.message), _hit(hit)) for hit in hits]
+            before = [None, *(hit.conversation for hit in hits)]
+            entries = [
+                (Place(hit.conversation, hit.message), _hit(hit, named=hit.conversation != above))
+                for hit, above in zip(hits, before, strict=False)
+            ]
             said = f"{len(hits)} {'hit' if len(hits) == 1 else 'hits'}"
         else:
             now = time.time()
@@ -152,14 +156,16 @@ class ConversationsScreen(ModalScreen[Place | None]):
         )
 
 
-def _hit(hit: Hit) -> Content:
+def _hit(hit: Hit, *, named: bool) -> Content:
+    """A hit, under its conversation's name unless the hit above it has the same."""
     excerpt = Content("")
     for number, piece in enumerate(hit.excerpt.split(MARK)):
         found, _, rest = piece.partition(UNMARK) if number else ("", "", piece)
         excerpt = Content.assemble(excerpt, (_flat(found), "bold $primary"), Content(_flat(rest)))
     if hit.message is None:
         return Content.assemble(("  ", ""), Content(clean_line(hit.title)).stylize("bold"))
-    return Content.assemble(("  " + clean_line(hit.title, 60), "$text-muted"), "\n    ", excerpt)
+    name = Content.assemble(("  " + clean_line(hit.title, 60), "$text-muted"), "\n") if named else Content("")
+    return Content.assemble(name, "    ", excerpt)
 
 
 def _flat(text: str) -> str:

@@ -20,6 +20,8 @@ from appliance.tui.blocks_screen import BlocksScreen, Taken
 from appliance.tui.keys import unlisted
 from appliance.tui.line_screen import LineScreen
 
+OUT_OF_REACH = "The files of the machine that serves this page are out of reach."
+
 
 class CopyingApp(App[None]):
     """An application with code to copy."""
@@ -31,8 +33,8 @@ class CopyingApp(App[None]):
         unlisted("alt+y", "copy_answer", "Copy answer", "app.copy_answer", "Copy the whole answer"),
     ]
 
-    folder: Path = Path()
-    """Where names of files begin."""
+    folder: Path | None = Path()
+    """Where names of files begin; None: this machine's files and programs are out of reach."""
 
     def blocks(self) -> Sequence[CodeBlock]:
         """The code that there is, the newest first."""
@@ -45,7 +47,7 @@ class CopyingApp(App[None]):
     def path(self, name: str) -> Path:
         """The file that a name means."""
         expanded = os.path.expanduser(name)  # noqa: PTH111  pathlib's raises for a user that there isn't
-        return self.folder / expanded
+        return (self.folder or Path()) / expanded
 
     def action_copy_code(self) -> None:
         """Copy the newest code block."""
@@ -75,7 +77,7 @@ class CopyingApp(App[None]):
     async def copy(self, text: str, what: str) -> None:
         """Copy through the terminal (OSC 52), then by the system's clipboard, and say what is known of it."""
         super().copy_to_clipboard(text)
-        program = clipboard.program()
+        program = clipboard.program() if self.folder is not None else None
         checked = program is not None and await asyncio.to_thread(clipboard.copy, text, program)
         self.notify(clipboard.told(what, program, checked), markup=False)
 
@@ -87,6 +89,8 @@ class CopyingApp(App[None]):
             return
         if taken.purpose == "copy":
             self._copy_block(taken.block)
+        elif self.folder is None:
+            self.notify(OUT_OF_REACH, severity="warning", markup=False)
         else:
             name = f"answer{taken.block.suffix}"
             self.push_screen(LineScreen("Save the block as", name), partial(self._save_block, taken.block))

@@ -44,8 +44,8 @@ class Prompt(TextArea):
             super().__init__()
             self.text = text
 
-    def __init__(self, commands: Iterable[str] = (), folder: Path = Path()) -> None:
-        """`commands` are completed after a slash, paths below `folder` after an @."""
+    def __init__(self, commands: Iterable[str] = (), folder: Path | None = Path()) -> None:
+        """`commands` are completed after a slash, paths below `folder` after an @; without one, no editor opens."""
         super().__init__(placeholder="Ask a question", highlight_cursor_line=False)
         self.border_subtitle = "Enter sends · Ctrl+J new line"
         self.sendable = True
@@ -112,6 +112,8 @@ class Prompt(TextArea):
 
     def action_editor(self) -> None:
         """Open the question in the user's editor."""
+        if self._folder is None:
+            return
         try:
             command = editor()
             with self.app.suspend():

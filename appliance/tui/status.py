@@ -53,6 +53,7 @@ class StatusLine(Horizontal):
     def show_health(self, health: Health) -> None:
         """Show the server's state."""
         self._limit = health.context
+        self._last.display = True
         self._server.update(_server(health))
         if self._waiting and health.queue > 0:
             self._last.update(f"waiting, {health.queue} in the queue · Esc stops")
@@ -60,6 +61,7 @@ class StatusLine(Horizontal):
     def show_lost(self, error: str) -> None:
         """Show why the server's state is unknown."""
         self._server.update(Content.assemble(("✖ ", "$text-error"), Content(clean_line(error))))
+        self._last.display = False  # all of the line is for what to do
 
     def show_waiting(self) -> None:
         """A question was sent."""

@@ -104,3 +104,28 @@ async def test_text_that_is_selected_with_the_mouse_is_copied(server: Server) ->
         await c.until(lambda: c.copied)
         assert "Select this." in c.copied[0]
         assert c.prompt.has_focus
+
+
+async def test_whoever_sits_elsewhere_reaches_no_file_and_no_program(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret.txt").write_text("s3cret")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EDITOR", f"touch {tmp_path}/edited #")
+    monkeypatch.setattr("appliance.clipboard.program", lambda: pytest.fail("a program of the host's"))
+    server.script = [[CODE]]
+    async with chat(server.url, folder=None) as c:
+        await c.ask(f"@secret.txt and @{tmp_path}/secret.txt?")
+        assert "s3cret" not in str(server.requests)
+        await c.press(*"@sec", "tab", "ctrl+g")
+        assert c.prompt.text == "@sec"
+        await c.press("alt+e", "alt+i")
+        assert c.app.screen is c.screen
+        await c.press("f3")
+        await c.until(lambda: "Enter copies" in c.shown)
+        await c.press("s")
+        await c.until(lambda: "out of reach" in c.notifications[-1])
+        del c.app.copy  # type: ignore
+        c.app.copy("text", "It")
+        await c.until(lambda: "It" in c.notifications[-1])
+    assert [path.name for path in tmp_path.iterdir()] == ["secret.txt"]

@@ -92,10 +92,14 @@ async def test_the_palette_offers_textuals_themes(server: Server) -> None:
 
 
 def test_the_screenshot_shows_the_real_application(server: Server, tmp_path: Path) -> None:
-    server.script = [[CODE]]
+    server.script = [[CODE], [" | zeros |\n\n" + CODE]]
     script = Path(__file__).parents[3] / "scripts" / "screenshots.py"
     command = [sys.executable, str(script), "--url", server.url, "--question", "How, then?", "--out", str(tmp_path)]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    states = ("empty", "streaming", "palette", "help", "options", "long", "blocks", "search", "small", "contrast")
+    for state in states:
+        assert "</svg>" in (tmp_path / f"chat-{state}.svg").read_text()
+    assert "linspace" in (tmp_path / "chat-long.svg").read_text()
     picture = (tmp_path / "chat.svg").read_text()
     for text in ("How,&#160;then?", "numpy", "Q8_0"):
         assert text in picture
