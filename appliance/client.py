@@ -15,7 +15,22 @@ from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from appliance.events import CodeCheck, Delta, Done, Health, Source, Timings, Usage
 from bundle.errors import ServerError
+
+__all__ = [
+    "AsyncClient",
+    "ChatOptions",
+    "Client",
+    "CodeCheck",
+    "Delta",
+    "Done",
+    "Health",
+    "Message",
+    "Source",
+    "Timings",
+    "Usage",
+]
 
 Message = Mapping[str, str]
 """A chat message: `role` (system, user or assistant) and `content`."""
@@ -49,77 +64,10 @@ class ChatOptions(TypedDict, total=False):
     """Texts that end the answer; they are not part of it."""
     cache: bool
     """False: neither read the answer from the server's cache nor store it there."""
-
-
-@dataclass(frozen=True)
-class Delta:
-    """The next piece of an answer's text."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Token counts of a request."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    total_tokens: int = 0
-
-
-@dataclass(frozen=True)
-class Timings:
-    """What the answer took, under llama.cpp's names; an answer from the cache carries those of its first making."""
-
-    cache_n: int = 0
-    """Prompt tokens that an earlier request left in the server's memory."""
-    prompt_n: int = 0
-    """Prompt tokens that were computed."""
-    prompt_ms: float = 0.0
-    """Milliseconds from the first prompt token to the first token of the answer."""
-    predicted_n: int = 0
-    """Tokens generated."""
-    predicted_ms: float = 0.0
-    """Milliseconds from the first token of the answer to its last."""
-    prompt_per_second: float = 0.0
-    predicted_per_second: float = 0.0
-
-
-@dataclass(frozen=True)
-class Done:
-    """The end of an answer."""
-
-    finish_reason: str
-    """`stop`: the answer ended by itself; `length`: it was cut at `max_tokens` or at the end of the context."""
-    usage: Usage
-    timings: Timings
-    cached: bool
-    """Whether it came from the server's cache."""
-
-
-@dataclass(frozen=True)
-class Health:
-    """The state of a server."""
-
-    status: Literal["loading", "ok", "failed"]
-    detail: str = ""
-    """Why it failed."""
-    model: str = ""
-    """The expert's name."""
-    bundle: str = ""
-    """Digest of the bundle's manifest."""
-    quantisation: str = ""
-    backend: str = ""
-    """What computes: `CPU`, `CUDA`, `Metal` …"""
-    devices: list[str] = field(default_factory=list)
-    """The devices that llama.cpp loaded, each with its description."""
-    context: int = 0
-    """Longest prompt plus answer, in tokens."""
-    slots: int = 0
-    slots_busy: int = 0
-    queue: int = 0
-    """Requests that wait for a slot."""
-    queue_limit: int = 0
+    grounding: bool
+    """Whether documentation is read before the answer."""
+    check: Literal["off", "flag"]
+    """Whether the answer's code is held to what exists."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +79,7 @@ class _Content:
 class _Choice:
     delta: _Content = field(default_factory=_Content)
     finish_reason: str | None = None
+    checks: list[CodeCheck] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -144,6 +93,7 @@ class _Chunk:
     usage: Usage | None = None
     timings: Timings | None = None
     cached: bool | None = None
+    sources: list[Source] | None = None
     error: _Error | None = None
 
 
@@ -171,9 +121,11 @@ class _Answer:
         self._usage = Usage()
         self._timings = Timings()
         self._cached = False
+        self._sources: tuple[Source, ...] = ()
+        self._checks: tuple[CodeCheck, ...] = ()
         self.ended = False
 
-    def feed(self, line: str) -> Delta | Done | None:
+    def feed(self, line: str) -> Delta | CodeCheck | Done | None:
         """What a line says, or None when it says nothing for the caller."""
         name, _, data = line.partition(":")
         data = data.strip()
@@ -181,17 +133,21 @@ class _Answer:
             return None
         if data == "[DONE]":
             self.ended = True
-            return Done(self._finish_reason, self._usage, self._timings, self._cached)
+            return Done(self._finish_reason, self._usage, self._timings, self._cached, self._sources, self._checks)
         chunk = _parse(_CHUNK, data, self._url)
         if chunk.error is not None:
             raise ServerError(f"{self._url}: {_one_line(chunk.error.message)}")
         self._usage = chunk.usage or self._usage
         self._timings = chunk.timings or self._timings
         self._cached = self._cached if chunk.cached is None else chunk.cached
+        self._sources = self._sources if chunk.sources is None else tuple(chunk.sources)
         text = ""
         for choice in chunk.choices[:1]:
             text = choice.delta.content or ""
             self._finish_reason = choice.finish_reason or self._finish_reason
+            self._checks += tuple(choice.checks)
+            if choice.checks:
+                return choice.checks[0]
         return Delta(text) if text else None
 
     def close(self) -> None:
@@ -223,8 +179,10 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Generator[Delta | Done]:
-        """Stream the answer to a conversation: deltas, then one `Done`. Closing the iterator cancels the answer.
+    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Generator[Delta | CodeCheck | Done]:
+        """Stream the answer to a conversation: deltas and checks of its code, then one `Done`.
+
+        Closing the iterator cancels the answer.
 
         Raises:
             ServerError: no server answers, or it refuses or breaks off the request.
@@ -286,8 +244,10 @@ class AsyncClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> AsyncGenerator[Delta | Done]:
-        """Stream the answer to a conversation: deltas, then one `Done`.
+    async def chat(
+        self, messages: Sequence[Message], **options: Unpack[ChatOptions]
+    ) -> AsyncGenerator[Delta | CodeCheck | Done]:
+        """Stream the answer to a conversation: deltas and checks of its code, then one `Done`.
 
         Cancelling the task that iterates, or `aclose` of the iterator, cancels the answer.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -84,6 +85,26 @@ class Logs(SettingsPart):
     """Whether with it the prompts are, as the model gets them."""
 
 
+class Grounding(SettingsPart):
+    """What of the documentation the expert reads before it answers, where its bundle has an index."""
+
+    enabled: bool | None = None
+    """Whether it reads any where a request doesn't say (its field `grounding`); left out, it does if it was trained for
+    it: a model that wasn't may answer worse with documentation than without."""
+    passages: int = Field(default=3, ge=1, le=20)
+    """How many passages at most."""
+    tokens: int = Field(default=400, ge=50)
+    """How long they may be together; never more than a quarter of the context."""
+
+
+class Checking(SettingsPart):
+    """How the code of answers is held to what exists, where the bundle has a symbol table."""
+
+    policy: Literal["off", "flag"] = "flag"
+    """Where a request doesn't say (its field `check`): `flag` tells what in a code block doesn't exist as soon as the
+    block closes, `off` doesn't look."""
+
+
 class ApplianceSettings(SettingsPart):
     """How the expert is served."""
 
@@ -125,5 +146,9 @@ class ApplianceSettings(SettingsPart):
     """How answers are sampled where a request doesn't say."""
     cache: AnswerCache = AnswerCache()
     """The disk cache of whole answers."""
+    grounding: Grounding = Grounding()
+    """What of the documentation the expert reads before it answers."""
+    checking: Checking = Checking()
+    """How the code of answers is held to what exists."""
     prefixes: PrefixCache = PrefixCache()
     """The disk cache of what prompts begin with."""

@@ -173,11 +173,31 @@ def ask(
     assignments: Assignments = None,
     bundle: Bundle = None,
     url: Url = "",
+    grounding: Annotated[
+        bool | None,
+        typer.Option("--grounding/--no-grounding", help="Read the documentation before answering, or don't."),
+    ] = None,
+    sources: Annotated[bool, typer.Option("--sources", help="List what was read of the documentation.")] = False,
 ) -> None:
     """Ask one question; the answer goes to standard output."""
     from boffin.conversation import ask_once
 
-    ask_once(" ".join(question or []), folder, assignments or [], bundle, url)
+    asked = " ".join(question or [])
+    ask_once(asked, folder, assignments or [], bundle, url, grounding=grounding, sources=sources)
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Python files, or Markdown with Python blocks.", metavar="FILE")],
+    folder: Folder = HERE,
+    assignments: Assignments = None,
+    bundle: Bundle = None,
+) -> None:
+    """Tell what in your own code doesn't exist in the libraries that the expert knows; 1 if there is anything."""
+    from boffin.check import check_files
+
+    if check_files(files, folder, assignments or [], bundle):
+        raise typer.Exit(1)
 
 
 @app.command()

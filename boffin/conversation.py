@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -20,6 +21,9 @@ from boffin.settings import FILE, load_appliance_settings, load_settings
 from boffin.stages import BUNDLE
 from bundle.errors import SettingsError
 from bundle.manifest import load_manifest
+
+if TYPE_CHECKING:
+    from appliance.events import Done
 
 CACHE = Path("~/.cache/boffin")
 """Where answers are kept for a bundle that comes without a project."""
@@ -82,8 +86,21 @@ def serve_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) 
     serve(served.bundle.resolve(), served.settings, served.cache)
 
 
-def ask_once(question: str, folder: Path, assignments: Sequence[str], bundle: Path | None, url: str) -> None:
-    """Stream one answer to standard output; what comes on standard input is added to the question."""
+def ask_once(
+    question: str,
+    folder: Path,
+    assignments: Sequence[str],
+    bundle: Path | None,
+    url: str,
+    *,
+    grounding: bool | None = None,
+    sources: bool = False,
+) -> None:
+    """Stream one answer to standard output; what comes on standard input is added to the question.
+
+    `grounding` says whether documentation is read before (the server's settings stand in for None), `sources` whether
+    what was read is listed below.
+    """
     from appliance.sanitise import Sanitiser
 
     piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read(MAX_INPUT).strip()
@@ -91,17 +108,40 @@ def ask_once(question: str, folder: Path, assignments: Sequence[str], bundle: Pa
     if not content:
         raise SettingsError('nothing was asked; write boffin ask "How do I …?", or pipe a question in')
     with open_endpoint(folder, assignments, bundle, url) as endpoint:
-        from appliance.client import Client, Delta  # here, where a server of its own has begun to start
+        # Here, where a server of its own has begun to start.
+        from appliance.client import ChatOptions, Client, CodeCheck, Delta
 
         fit = Sanitiser()
         text = ""
+        done: Done | None = None
         with Client(endpoint) as client:
-            for event in client.chat([{"role": "user", "content": content}], model=client.models()[0]):
+            options: ChatOptions = {"model": client.models()[0]}
+            if grounding is not None:
+                options["grounding"] = grounding
+            for event in client.chat([{"role": "user", "content": content}], **options):
                 if isinstance(event, Delta):
                     text = fit.feed(event.text)
                     typer.echo(text, nl=False)
+                elif not isinstance(event, CodeCheck):
+                    done = event
         if not text.endswith("\n"):
             typer.echo()
+    if done:
+        _tell(done, sources=sources)
+
+
+def _tell(done: Done, *, sources: bool) -> None:
+    """Tell on standard error what in the answer's code doesn't exist, and below the answer what was read for it."""
+    from appliance.sanitise import Sanitiser
+
+    for finding in (finding for check in done.checks for finding in check.findings):
+        near = f"; did it mean {finding.nearest}?" if finding.nearest else ""
+        typer.echo(Sanitiser().feed(f"{finding.name} does not exist{near}".replace("\n", " ")), err=True)
+    if sources:
+        typer.echo("\nRead before answering:" if done.sources else "\nNothing of the documentation was read for it.")
+    for one in done.sources if sources else ():
+        parts = (one.title, f"({one.package} {one.version})", one.url, one.licence, one.attribution)
+        typer.echo(Sanitiser().feed(f"  [{one.number}] {' '.join(filter(None, parts))}".replace("\n", " ")))
 
 
 def open_chat(folder: Path, assignments: Sequence[str], bundle: Path | None, url: str) -> None:

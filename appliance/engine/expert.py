@@ -20,9 +20,11 @@ from appliance.engine.model import Model
 from appliance.engine.prefixes import PrefixStore
 from appliance.engine.prompt import PromptBuilder
 from appliance.engine.request import GenerationRequest, SamplingParams
+from appliance.library import Library
 from appliance.settings import ApplianceSettings
 from bundle.digests import digest_file, digest_value
 from bundle.errors import BundleError, SettingsError
+from bundle.grounding import Grounding, with_documentation
 from bundle.manifest import Manifest, ModelFile, load_manifest
 from bundle.template import Message
 
@@ -30,6 +32,7 @@ ANSWERS = "answers"
 """Folder of the answer cache in the cache folder."""
 PREFIXES = "prefixes"
 """Folder of the cache of prefixes there."""
+_NOTHING = Grounding()
 
 
 class MoreSampling(TypedDict, total=False):
@@ -75,6 +78,7 @@ class Expert:
                 f"({settings.context}); raise it, or set it to 0"
             )
         self._prompts = PromptBuilder(self.model, self.manifest.template)
+        self.library = Library(bundle, self.manifest)
         self.prefixes: PrefixStore | None = None
         if settings.prefixes.enabled and settings.shared and not settings.strict:
             stamp = digest_value(
@@ -119,14 +123,30 @@ class Expert:
         for cache in (self.answers, self.prefixes):
             if cache is not None:
                 cache.close()
+        self.library.close()
 
-    def chat_prompt(self, messages: Sequence[Message]) -> tuple[int, ...]:
-        """The tokens of a conversation, up to where the answer begins.
+    def ground(self, messages: Sequence[Message], wanted: bool | None = None) -> Grounding:
+        """What of the documentation is to stand before a conversation's last question.
+
+        `wanted` says whether any; the settings stand in for None, and for them whether the model was trained for it.
+
+        Raises:
+            BundleError: the bundle's index is damaged.
+        """
+        settings = self.settings.grounding
+        wanted = settings.enabled if wanted is None else wanted
+        if not (self.manifest.grounded if wanted is None else wanted):
+            return Grounding()
+        room = min(settings.tokens, self.settings.context // 4)
+        return self.library.ground(messages, room, lambda text: len(self.model.tokenize(text)), settings.passages)
+
+    def chat_prompt(self, messages: Sequence[Message], grounding: Grounding = _NOTHING) -> tuple[int, ...]:
+        """The tokens of a conversation with what stands before its last question, up to where the answer begins.
 
         Raises:
             TemplateError: the template refuses the conversation.
         """
-        return tuple(self._prompts.chat(messages))
+        return tuple(self._prompts.chat(with_documentation(messages, grounding)))
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens, control tokens' too; what isn't a whole character is a replacement character.

@@ -13,17 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
+from appliance.checking import Block, Checked, Checker
 from appliance.engine.answers import AnswerCache, StoredAnswer
 from appliance.engine.request import Event, Failed, Finished, GenerationRequest, Piece
 from appliance.server.courier import Courier, Mailbox
 from appliance.server.journal import record_of
+from bundle.grounding import Grounding
+from symbols.table import SymbolTable
 
 if TYPE_CHECKING:  # they import llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
     from appliance.engine.slot import Ticket
 
-Batch = list[tuple[int, Event]]
-"""Events that came together, each with the number of its answer."""
+Told = Event | Checked
+"""What is told of an answer: the engine's events, and what became of its code."""
+Batch = list[tuple[int, Told]]
+"""What came together, each with the number of its answer."""
 
 
 class Answering:
@@ -41,6 +46,11 @@ class Answering:
         self._texts: dict[int, list[str]] = {}
         self.requests: Sequence[GenerationRequest] = ()
         """What was asked of the engine, by number."""
+        self.grounding = Grounding()
+        """What of the documentation stood before the question."""
+        self.table: SymbolTable | None = None
+        """What the answers' code is held to; None where it isn't checked."""
+        self._checkers: dict[int, Checker] = {}
 
     @classmethod
     async def begin(
@@ -81,14 +91,16 @@ class Answering:
     async def batches(self) -> AsyncGenerator[Batch]:
         """The events, as they come; of each answer the last is `Finished`, and then it is in the cache already.
 
+        A code block that closes is followed by what became of it.
+
         Raises:
             EngineError: the engine failed, or the client went away.
         """
         running = len(self.requests)
         try:
             while running:
-                batch = await self._mailbox.take()
-                for number, event in batch:
+                batch: Batch = []
+                for number, event in await self._mailbox.take():
                     if isinstance(event, Failed):
                         raise event.error
                     if isinstance(event, Finished):
@@ -97,11 +109,13 @@ class Answering:
                         await self._keep(number, event)
                     elif isinstance(event, Piece) and self._answers is not None:
                         self._texts.setdefault(number, []).append(event.text)
+                    checked = [(number, one) for one in await self._checked(number, event)]
+                    batch += [*checked, (number, event)] if isinstance(event, Finished) else [(number, event), *checked]
                 yield batch
         finally:
             self.close()
 
-    async def ends(self, take: Callable[[int, Event], None]) -> list[Finished]:
+    async def ends(self, take: Callable[[int, Told], None]) -> list[Finished]:
         """Hand every event to `take` as it comes; returns the end of each answer, by number.
 
         Raises:
@@ -115,6 +129,18 @@ class Answering:
                     if isinstance(event, Finished):
                         ends[number] = event
         return [ends[number] for number in range(len(self.requests))]
+
+    async def _checked(self, number: int, event: Event) -> list[Checked]:
+        """What becomes of the code blocks that an event closes."""
+        if self.table is None:
+            return []
+        checker = self._checkers.setdefault(number, Checker(self.table))
+        blocks: list[Block] = []
+        if isinstance(event, Piece):
+            blocks = checker.feed(event.text)
+        elif isinstance(event, Finished):
+            blocks = checker.end()
+        return [await asyncio.to_thread(checker.check, block) for block in blocks]
 
     def close(self) -> None:
         """Cancel what still runs."""

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from appliance.checking import Checked
 from appliance.engine.errors import EngineError
-from appliance.engine.request import Event, Finished, Piece, TokenScore
+from appliance.engine.request import Finished, Piece, TokenScore
 from appliance.server import failures, replies
-from appliance.server.answering import Answering
+from appliance.server.answering import Answering, Told
 from appliance.server.openai_schema import ChatRequest
 from appliance.server.scored import chat_logprobs
 from appliance.server.serving import Serving
+from appliance.server.sources import check_of, sources_of
 from appliance.server.stream import Stream
 
 if TYPE_CHECKING:  # it imports llama.cpp, which the server loads only after it listens
@@ -33,9 +35,11 @@ def router(serving: Serving) -> APIRouter:
     @routes.post("/v1/chat/completions")
     async def chat(body: ChatRequest, client: Request) -> Response:
         messages = [message.plain() for message in body.messages]
-        answering = await serving.answer(
+        answering = await serving.chat(
             client,
-            lambda expert: [expert.chat_prompt(messages)],
+            messages,
+            grounding=body.grounding,
+            check=body.check,
             model=body.model,
             cache=body.cache,
             choices=body.n,
@@ -56,9 +60,12 @@ def router(serving: Serving) -> APIRouter:
 async def _whole(answering: Answering, expert: Expert, model: str, body: ChatRequest) -> dict[str, Any]:
     texts: defaultdict[int, list[str]] = defaultdict(list)
     scores: defaultdict[int, list[TokenScore]] = defaultdict(list)
+    checks: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
 
-    def take(number: int, event: Event) -> None:
-        if isinstance(event, Piece):
+    def take(number: int, event: Told) -> None:
+        if isinstance(event, Checked):
+            checks[number].append(check_of(event))
+        elif isinstance(event, Piece):
             texts[number].append(event.text)
             if event.score is not None:
                 scores[number].append(event.score)
@@ -67,18 +74,23 @@ async def _whole(answering: Answering, expert: Expert, model: str, body: ChatReq
     choices = []
     for number, end in enumerate(ends):
         logprobs = chat_logprobs(scores[number], expert.piece) if body.logprobs else None
-        choices.append(replies.chat_choice(number, "".join(texts[number]), end.reason, logprobs))
+        choice = replies.chat_choice(number, "".join(texts[number]), end.reason, logprobs)
+        choices.append({**choice, "checks": checks[number]})
     reply = replies.Reply("chatcmpl", "chat.completion", model)
-    return reply.whole(choices, **replies.closing(ends, answering.cached, body.n))
+    return reply.whole(
+        choices, sources=sources_of(answering.grounding), **replies.closing(ends, answering.cached, body.n)
+    )
 
 
 async def _chunks(answering: Answering, expert: Expert, model: str, body: ChatRequest) -> AsyncGenerator[bytes]:
     reply = replies.Reply("chatcmpl", "chat.completion.chunk", model)
     heads = [b'"index":%d,"delta":{"content":' % number for number in range(body.n)]
     ends: dict[int, Finished] = {}
-    yield b"".join(
-        reply.chunk(replies.chat_delta(number, {"role": "assistant", "content": ""})) for number in range(body.n)
-    )
+    # The sources come with the first chunk, so that a reader has them before the text.
+    told = {"sources": sources_of(answering.grounding)}
+    for number in range(body.n):
+        first = replies.chat_delta(number, {"role": "assistant", "content": ""})
+        yield replies.event(reply.whole([first], **(told if number == 0 else {})))
     try:
         async with aclosing(answering.batches()) as batches:
             async for batch in batches:
@@ -89,6 +101,8 @@ async def _chunks(answering: Answering, expert: Expert, model: str, body: ChatRe
                     elif isinstance(event, Piece) and event.score is not None:
                         logprobs = chat_logprobs([event.score], expert.piece)
                         parts.append(reply.chunk(replies.chat_delta(number, {"content": event.text}, logprobs)))
+                    elif isinstance(event, Checked):
+                        parts.append(reply.chunk({**replies.chat_delta(number, {}), "checks": [check_of(event)]}))
                     elif isinstance(event, Finished):
                         ends[number] = event
                         choice = replies.chat_delta(number, {}, reason=replies.finish_reason(event.reason))

@@ -14,12 +14,14 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from appliance.checking import Checked
 from appliance.engine.errors import EngineError
-from appliance.engine.request import Event, Finished, Piece
+from appliance.engine.request import Finished, Piece
 from appliance.server import failures, replies
-from appliance.server.answering import Answering
+from appliance.server.answering import Answering, Told
 from appliance.server.responses_schema import ResponsesRequest
 from appliance.server.serving import Serving
+from appliance.server.sources import check_of, sources_of
 from appliance.server.stream import Stream
 
 
@@ -29,9 +31,11 @@ def router(serving: Serving) -> APIRouter:
 
     @routes.post("/v1/responses")
     async def responses(body: ResponsesRequest, client: Request) -> Response:
-        answering = await serving.answer(
+        answering = await serving.chat(
             client,
-            lambda expert: [expert.chat_prompt(body.messages())],
+            body.messages(),
+            grounding=body.grounding,
+            check=body.check,
             model=body.model,
             cache=body.cache,
             **body.sampling(),
@@ -39,7 +43,7 @@ def router(serving: Serving) -> APIRouter:
             max_tokens=body.max_output_tokens,
             json_schema=body.json_schema(),
         )
-        growing = _Growing(body, body.model or serving.manifest.name)
+        growing = _Growing(body, body.model or serving.manifest.name, sources_of(answering.grounding))
         if body.stream:
             return Stream(_events(answering, growing))
         (end,) = await answering.ends(lambda _number, event: growing.add(event))
@@ -51,8 +55,9 @@ def router(serving: Serving) -> APIRouter:
 class _Growing:
     """A response in the making."""
 
-    def __init__(self, body: ResponsesRequest, model: str) -> None:
+    def __init__(self, body: ResponsesRequest, model: str, sources: list[dict[str, Any]]) -> None:
         self._text = ""
+        self._checks: list[dict[str, Any]] = []
         self._item = f"msg_{uuid.uuid4().hex}"
         self._events = 0
         self._place = {"item_id": self._item, "output_index": 0, "content_index": 0}
@@ -74,12 +79,15 @@ class _Growing:
             "parallel_tool_calls": False,
             "previous_response_id": None,
             "store": False,
+            "sources": sources,
         }
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Told) -> None:
         """Take an event in."""
         if isinstance(event, Piece):
             self._text += event.text
+        elif isinstance(event, Checked):
+            self._checks.append(check_of(event))
 
     def response(self, end: Finished | None = None, error: dict[str, str] | None = None) -> dict[str, Any]:
         """The response as it is, in progress until it has an end or an error."""
@@ -99,6 +107,7 @@ class _Growing:
             "status": status,
             "error": error,
             "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
+            "checks": self._checks,
             "output": [] if end is None else [self._message(status)],
             "usage": usage,
         }

@@ -175,3 +175,7 @@ class Asking(Sampling):
     """Seconds after which the answer ends as it is then, or is refused if it hadn't begun."""
     cache: bool = True
     """False: neither read the answer from the cache nor store it there."""
+    grounding: bool | None = None
+    """Whether documentation is read before the answer, as chats and responses do; left out, the settings say."""
+    check: Literal["off", "flag"] | None = None
+    """Whether the answer's code is held to what exists, in chats and responses; left out, the settings say."""

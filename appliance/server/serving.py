@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import Request
 
@@ -17,7 +17,9 @@ from appliance.server.failures import ApiError
 from appliance.server.journal import record_of
 from appliance.server.metrics import HttpCounts
 from appliance.settings import ApplianceSettings
+from bundle.grounding import Grounding
 from bundle.manifest import Manifest, ModelFile
+from bundle.template import Message
 
 if TYPE_CHECKING:  # it imports llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
@@ -63,6 +65,36 @@ class Serving:
         if self.expert is None:
             raise ApiError(503, f"{self.manifest.name} is still loading; try again", "model_loading", retry_after=1)
         return self.expert
+
+    async def chat(
+        self,
+        client: Request,
+        messages: Sequence[Message],
+        *,
+        grounding: bool | None,
+        check: Literal["off", "flag"] | None,
+        **asked: Any,
+    ) -> Answering:
+        """Begin the answers to a conversation, with what of the documentation fits it; else as `answer`.
+
+        `grounding` and `check` say whether documentation is read and code checked; the settings stand in for None.
+
+        Raises:
+            ApiError: no such model is served, or it is still loading.
+            BoffinError: the prompt can't be made or answered.
+        """
+        found: list[Grounding] = []
+
+        def prompts(expert: Expert) -> list[tuple[int, ...]]:
+            found.append(expert.ground(messages, grounding))
+            return [expert.chat_prompt(messages, found[-1])]
+
+        answering = await self.answer(client, prompts, **asked)
+        answering.grounding = found[-1]
+        if (check or self.settings.checking.policy) == "flag":
+            answering.table = self.ready().library.table
+        record_of(client.scope)["sources"] = len(found[-1].sources)
+        return answering
 
     async def answer(
         self,

@@ -1,0 +1,132 @@
+"""What a client of the appliance gets: an answer's pieces, its checks and its end; a server's health.
+
+The fields are those of the server's JSON. Knows nothing about HTTP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Delta:
+    """The next piece of an answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A passage of the documentation that the model read before it answered."""
+
+    number: int
+    """By which it is cited."""
+    title: str
+    package: str = ""
+    version: str = ""
+    licence: str = ""
+    attribution: str = ""
+    """Who has to be named, where the licence asks for it."""
+    url: str = ""
+    """Where it can be read; empty for docstrings."""
+    text: str = ""
+    """What the model read of it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something in an answer's code that does not exist."""
+
+    line: int
+    """Line of the block, from 1."""
+    name: str
+    """The full dotted name, or `function(keyword)`."""
+    problem: str
+    """`no-such-module`, `no-such-attribute` or `no-such-keyword`."""
+    nearest: str = ""
+    """A real name much like it, or nothing."""
+
+
+@dataclass(frozen=True)
+class CodeCheck:
+    """A Python block of the answer has ended, and was held to what exists."""
+
+    block: int
+    """Its number in the answer, from 0."""
+    start: int
+    """Where its code begins in the answer's text, in characters."""
+    end: int
+    """Where it ends there."""
+    findings: tuple[Finding, ...] = ()
+    """What in it does not exist."""
+    error: str = ""
+    """Why it is no Python; empty where it is."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Token counts of a request."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Timings:
+    """What the answer took, under llama.cpp's names; an answer from the cache carries those of its first making."""
+
+    cache_n: int = 0
+    """Prompt tokens that an earlier request left in the server's memory."""
+    prompt_n: int = 0
+    """Prompt tokens that were computed."""
+    prompt_ms: float = 0.0
+    """Milliseconds from the first prompt token to the first token of the answer."""
+    predicted_n: int = 0
+    """Tokens generated."""
+    predicted_ms: float = 0.0
+    """Milliseconds from the first token of the answer to its last."""
+    prompt_per_second: float = 0.0
+    predicted_per_second: float = 0.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """The end of an answer."""
+
+    finish_reason: str
+    """`stop`: the answer ended by itself; `length`: it was cut at `max_tokens` or at the end of the context."""
+    usage: Usage
+    timings: Timings
+    cached: bool
+    """Whether it came from the server's cache."""
+    sources: tuple[Source, ...] = ()
+    """What the model read of the documentation before it answered."""
+    checks: tuple[CodeCheck, ...] = ()
+    """What became of its code blocks, in order."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """The state of a server."""
+
+    status: Literal["loading", "ok", "failed"]
+    detail: str = ""
+    """Why it failed."""
+    model: str = ""
+    """The expert's name."""
+    bundle: str = ""
+    """Digest of the bundle's manifest."""
+    quantisation: str = ""
+    backend: str = ""
+    """What computes: `CPU`, `CUDA`, `Metal` …"""
+    devices: list[str] = field(default_factory=list)
+    """The devices that llama.cpp loaded, each with its description."""
+    context: int = 0
+    """Longest prompt plus answer, in tokens."""
+    slots: int = 0
+    slots_busy: int = 0
+    queue: int = 0
+    """Requests that wait for a slot."""
+    queue_limit: int = 0
