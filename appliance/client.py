@@ -15,12 +15,13 @@ from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from appliance.events import CodeCheck, Delta, Done, Health, Source, Timings, Usage
+from appliance.events import Citation, CodeCheck, Delta, Done, Health, Source, Timings, Usage
 from bundle.errors import ServerError
 
 __all__ = [
     "AsyncClient",
     "ChatOptions",
+    "Citation",
     "Client",
     "CodeCheck",
     "Delta",
@@ -71,8 +72,14 @@ class ChatOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
+class _Annotation:
+    url_citation: Citation
+
+
+@dataclass(frozen=True)
 class _Content:
     content: str | None = None
+    annotations: list[_Annotation] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,7 @@ class _Answer:
         self._timings = Timings()
         self._cached = False
         self._sources: tuple[Source, ...] = ()
+        self._citations: tuple[Citation, ...] = ()
         self._checks: tuple[CodeCheck, ...] = ()
         self.ended = False
 
@@ -133,7 +141,8 @@ class _Answer:
             return None
         if data == "[DONE]":
             self.ended = True
-            return Done(self._finish_reason, self._usage, self._timings, self._cached, self._sources, self._checks)
+            told = (self._sources, self._citations, self._checks)
+            return Done(self._finish_reason, self._usage, self._timings, self._cached, *told)
         chunk = _parse(_CHUNK, data, self._url)
         if chunk.error is not None:
             raise ServerError(f"{self._url}: {_one_line(chunk.error.message)}")
@@ -145,6 +154,7 @@ class _Answer:
         for choice in chunk.choices[:1]:
             text = choice.delta.content or ""
             self._finish_reason = choice.finish_reason or self._finish_reason
+            self._citations += tuple(annotation.url_citation for annotation in choice.delta.annotations)
             self._checks += tuple(choice.checks)
             if choice.checks:
                 return choice.checks[0]

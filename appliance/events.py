@@ -5,6 +5,7 @@ The fields are those of the server's JSON. Knows nothing about HTTP.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -65,6 +66,18 @@ class CodeCheck:
 
 
 @dataclass(frozen=True)
+class Citation:
+    """A sentence of the answer that a passage bears out."""
+
+    start_index: int
+    """Where it begins in the answer's text, in characters."""
+    end_index: int
+    """Where it ends there."""
+    number: int
+    """The passage's."""
+
+
+@dataclass(frozen=True)
 class Usage:
     """Token counts of a request."""
 
@@ -103,6 +116,8 @@ class Done:
     """Whether it came from the server's cache."""
     sources: tuple[Source, ...] = ()
     """What the model read of the documentation before it answered."""
+    citations: tuple[Citation, ...] = ()
+    """What of it the sources bear out, in order."""
     checks: tuple[CodeCheck, ...] = ()
     """What became of its code blocks, in order."""
 
@@ -130,3 +145,10 @@ class Health:
     queue: int = 0
     """Requests that wait for a slot."""
     queue_limit: int = 0
+
+
+def marked(text: str, citations: Sequence[Citation]) -> str:
+    """An answer's text with the number of its passage after each sentence that one bears out: `… a copy. [1]`."""
+    for one in sorted(citations, key=lambda one: one.end_index, reverse=True):
+        text = f"{text[: one.end_index]} [{one.number}]{text[one.end_index :]}"
+    return text

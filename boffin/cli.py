@@ -177,7 +177,7 @@ def ask(
         bool | None,
         typer.Option("--grounding/--no-grounding", help="Read the documentation before answering, or don't."),
     ] = None,
-    sources: Annotated[bool, typer.Option("--sources", help="List what was read of the documentation.")] = False,
+    sources: Annotated[bool, typer.Option("--sources", help="Cite and list what was read before it.")] = False,
 ) -> None:
     """Ask one question; the answer goes to standard output."""
     from boffin.conversation import ask_once

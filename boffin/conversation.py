@@ -98,8 +98,8 @@ def ask_once(
 ) -> None:
     """Stream one answer to standard output; what comes on standard input is added to the question.
 
-    `grounding` says whether documentation is read before (the server's settings stand in for None), `sources` whether
-    what was read is listed below.
+    `grounding` says whether documentation is read before (the server's settings stand in for None). With `sources` the
+    answer comes as a whole, with the numbers of the passages that bear its sentences out, and what was read below.
     """
     from appliance.sanitise import Sanitiser
 
@@ -110,6 +110,7 @@ def ask_once(
     with open_endpoint(folder, assignments, bundle, url) as endpoint:
         # Here, where a server of its own has begun to start.
         from appliance.client import ChatOptions, Client, CodeCheck, Delta
+        from appliance.events import marked
 
         fit = Sanitiser()
         text = ""
@@ -119,11 +120,16 @@ def ask_once(
             if grounding is not None:
                 options["grounding"] = grounding
             for event in client.chat([{"role": "user", "content": content}], **options):
-                if isinstance(event, Delta):
+                if isinstance(event, Delta) and sources:
+                    text += event.text
+                elif isinstance(event, Delta):
                     text = fit.feed(event.text)
                     typer.echo(text, nl=False)
                 elif not isinstance(event, CodeCheck):
                     done = event
+        if sources and done:  # what is cited is known at the end
+            text = fit.feed(marked(text, done.citations))
+            typer.echo(text, nl=False)
         if not text.endswith("\n"):
             typer.echo()
     if done:

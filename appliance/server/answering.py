@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import Request
 
 from appliance.checking import Block, Checked, Checker
+from appliance.citing import Cited, cite
 from appliance.engine.answers import AnswerCache, StoredAnswer
 from appliance.engine.request import Event, Failed, Finished, GenerationRequest, Piece
 from appliance.server.courier import Courier, Mailbox
@@ -25,8 +26,8 @@ if TYPE_CHECKING:  # they import llama.cpp, which the server loads only after it
     from appliance.engine.expert import Expert
     from appliance.engine.slot import Ticket
 
-Told = Event | Checked
-"""What is told of an answer: the engine's events, and what became of its code."""
+Told = Event | Checked | Cited
+"""What is told of an answer: the engine's events, what became of its code, and what of it is borne out."""
 Batch = list[tuple[int, Told]]
 """What came together, each with the number of its answer."""
 
@@ -51,6 +52,7 @@ class Answering:
         self.table: SymbolTable | None = None
         """What the answers' code is held to; None where it isn't checked."""
         self._checkers: dict[int, Checker] = {}
+        self._said: dict[int, list[str]] = {}
 
     @classmethod
     async def begin(
@@ -91,7 +93,8 @@ class Answering:
     async def batches(self) -> AsyncGenerator[Batch]:
         """The events, as they come; of each answer the last is `Finished`, and then it is in the cache already.
 
-        A code block that closes is followed by what became of it.
+        A code block that closes is followed by what became of it; before the end of an answer for which documentation
+        was read comes what of it is cited.
 
         Raises:
             EngineError: the engine failed, or the client went away.
@@ -109,8 +112,9 @@ class Answering:
                         await self._keep(number, event)
                     elif isinstance(event, Piece) and self._answers is not None:
                         self._texts.setdefault(number, []).append(event.text)
-                    checked = [(number, one) for one in await self._checked(number, event)]
-                    batch += [*checked, (number, event)] if isinstance(event, Finished) else [(number, event), *checked]
+                    told: list[Told] = [*await self._checked(number, event), *self._cited(number, event)]
+                    told = [*told, event] if isinstance(event, Finished) else [event, *told]
+                    batch += [(number, one) for one in told]
                 yield batch
         finally:
             self.close()
@@ -141,6 +145,15 @@ class Answering:
         elif isinstance(event, Finished):
             blocks = checker.end()
         return [await asyncio.to_thread(checker.check, block) for block in blocks]
+
+    def _cited(self, number: int, event: Event) -> list[Cited]:
+        """What is cited of an answer that has ended."""
+        if not self.grounding.sources:
+            return []
+        said = self._said.setdefault(number, [])
+        if isinstance(event, Piece):
+            said.append(event.text)
+        return [Cited(cite("".join(said), self.grounding.sources))] if isinstance(event, Finished) else []
 
     def close(self) -> None:
         """Cancel what still runs."""

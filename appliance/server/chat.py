@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from appliance.checking import Checked
+from appliance.citing import Cited
 from appliance.engine.errors import EngineError
 from appliance.engine.request import Finished, Piece, TokenScore
 from appliance.server import failures, replies
@@ -21,7 +22,7 @@ from appliance.server.answering import Answering, Told
 from appliance.server.openai_schema import ChatRequest
 from appliance.server.scored import chat_logprobs
 from appliance.server.serving import Serving
-from appliance.server.sources import check_of, sources_of
+from appliance.server.sources import chat_annotations_of, check_of, sources_of
 from appliance.server.stream import Stream
 
 if TYPE_CHECKING:  # it imports llama.cpp, which the server loads only after it listens
@@ -61,10 +62,13 @@ async def _whole(answering: Answering, expert: Expert, model: str, body: ChatReq
     texts: defaultdict[int, list[str]] = defaultdict(list)
     scores: defaultdict[int, list[TokenScore]] = defaultdict(list)
     checks: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
+    annotations: dict[int, list[dict[str, Any]]] = {}
 
     def take(number: int, event: Told) -> None:
         if isinstance(event, Checked):
             checks[number].append(check_of(event))
+        elif isinstance(event, Cited):
+            annotations[number] = chat_annotations_of(event, answering.grounding)
         elif isinstance(event, Piece):
             texts[number].append(event.text)
             if event.score is not None:
@@ -75,6 +79,7 @@ async def _whole(answering: Answering, expert: Expert, model: str, body: ChatReq
     for number, end in enumerate(ends):
         logprobs = chat_logprobs(scores[number], expert.piece) if body.logprobs else None
         choice = replies.chat_choice(number, "".join(texts[number]), end.reason, logprobs)
+        choice["message"]["annotations"] = annotations.get(number, [])
         choices.append({**choice, "checks": checks[number]})
     reply = replies.Reply("chatcmpl", "chat.completion", model)
     return reply.whole(
@@ -103,6 +108,9 @@ async def _chunks(answering: Answering, expert: Expert, model: str, body: ChatRe
                         parts.append(reply.chunk(replies.chat_delta(number, {"content": event.text}, logprobs)))
                     elif isinstance(event, Checked):
                         parts.append(reply.chunk({**replies.chat_delta(number, {}), "checks": [check_of(event)]}))
+                    elif isinstance(event, Cited):
+                        cited = {"annotations": chat_annotations_of(event, answering.grounding)}
+                        parts.append(reply.chunk(replies.chat_delta(number, cited)))
                     elif isinstance(event, Finished):
                         ends[number] = event
                         choice = replies.chat_delta(number, {}, reason=replies.finish_reason(event.reason))

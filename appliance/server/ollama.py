@@ -15,13 +15,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from appliance.checking import Checked
+from appliance.citing import Cited
 from appliance.engine.errors import EngineError
 from appliance.engine.request import Finished, Piece
 from appliance.server.answering import Answering, Told
 from appliance.server.ollama_schema import OllamaChat, OllamaGenerate, OllamaShow
 from appliance.server.replies import as_json, finish_reason
 from appliance.server.serving import Serving
-from appliance.server.sources import check_of, sources_of
+from appliance.server.sources import annotations_of, check_of, sources_of
 from appliance.server.stream import LINES, Stream
 
 VERSION = "0.12.0"
@@ -78,16 +79,16 @@ def router(serving: Serving) -> APIRouter:
         if body.stream:
             return Stream(_lines(answering, body.model, shape, began), LINES)
         text: list[str] = []
-        checks: list[Checked] = []
+        more: list[Checked | Cited] = []
 
         def take(_number: int, event: Told) -> None:
             if isinstance(event, Piece):
                 text.append(event.text)
-            elif isinstance(event, Checked):
-                checks.append(event)
+            elif isinstance(event, Checked | Cited):
+                more.append(event)
 
         (end,) = await answering.ends(take)
-        return JSONResponse({**_head(body.model), **shape("".join(text)), **_end(answering, checks, end, began)})
+        return JSONResponse({**_head(body.model), **shape("".join(text)), **_end(answering, more, end, began)})
 
     @routes.get("/tags")
     async def tags() -> dict[str, Any]:
@@ -106,7 +107,7 @@ def router(serving: Serving) -> APIRouter:
 
 
 async def _lines(answering: Answering, model: str, shape: Shape, began: float) -> AsyncGenerator[bytes]:
-    checks: list[Checked] = []
+    more: list[Checked | Cited] = []
     try:
         async with aclosing(answering.batches()) as batches:
             async for batch in batches:
@@ -114,11 +115,11 @@ async def _lines(answering: Answering, model: str, shape: Shape, began: float) -
                 for _, event in batch:
                     if isinstance(event, Piece) and event.text:
                         parts.append(as_json({**_head(model), **shape(event.text), "done": False}) + b"\n")
-                    elif isinstance(event, Checked):
-                        checks.append(event)
+                    elif isinstance(event, Checked | Cited):
+                        more.append(event)
                     elif isinstance(event, Finished):
                         parts.append(
-                            as_json({**_head(model), **shape(""), **_end(answering, checks, event, began)}) + b"\n"
+                            as_json({**_head(model), **shape(""), **_end(answering, more, event, began)}) + b"\n"
                         )
                 if parts:
                     yield b"".join(parts)
@@ -138,11 +139,17 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
-def _end(answering: Answering, checks: Sequence[Checked], end: Finished, began: float) -> dict[str, Any]:
-    """What the last object of an answer tells; times in nanoseconds. Sources and checks are no fields of Ollama's."""
+def _end(answering: Answering, more: Sequence[Checked | Cited], end: Finished, began: float) -> dict[str, Any]:
+    """What the last object of an answer tells; times in nanoseconds. The first three fields are none of Ollama's."""
     return {
         "sources": sources_of(answering.grounding),
-        "checks": [check_of(one) for one in checks],
+        "checks": [check_of(one) for one in more if isinstance(one, Checked)],
+        "annotations": [
+            annotation
+            for one in more
+            if isinstance(one, Cited)
+            for annotation in annotations_of(one, answering.grounding)
+        ],
         "done": True,
         "done_reason": finish_reason(end.reason),
         "total_duration": int((time.monotonic() - began) * 1e9),

@@ -15,14 +15,16 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from appliance.checking import Checked
+from appliance.citing import Cited
 from appliance.engine.errors import EngineError
 from appliance.engine.request import Finished, Piece
 from appliance.server import failures, replies
 from appliance.server.answering import Answering, Told
 from appliance.server.responses_schema import ResponsesRequest
 from appliance.server.serving import Serving
-from appliance.server.sources import check_of, sources_of
+from appliance.server.sources import annotations_of, check_of, sources_of
 from appliance.server.stream import Stream
+from bundle.grounding import Grounding
 
 
 def router(serving: Serving) -> APIRouter:
@@ -43,7 +45,7 @@ def router(serving: Serving) -> APIRouter:
             max_tokens=body.max_output_tokens,
             json_schema=body.json_schema(),
         )
-        growing = _Growing(body, body.model or serving.manifest.name, sources_of(answering.grounding))
+        growing = _Growing(body, body.model or serving.manifest.name, answering.grounding)
         if body.stream:
             return Stream(_events(answering, growing))
         (end,) = await answering.ends(lambda _number, event: growing.add(event))
@@ -55,9 +57,11 @@ def router(serving: Serving) -> APIRouter:
 class _Growing:
     """A response in the making."""
 
-    def __init__(self, body: ResponsesRequest, model: str, sources: list[dict[str, Any]]) -> None:
+    def __init__(self, body: ResponsesRequest, model: str, grounding: Grounding) -> None:
         self._text = ""
         self._checks: list[dict[str, Any]] = []
+        self._grounding = grounding
+        self._annotations: list[dict[str, Any]] = []
         self._item = f"msg_{uuid.uuid4().hex}"
         self._events = 0
         self._place = {"item_id": self._item, "output_index": 0, "content_index": 0}
@@ -79,7 +83,7 @@ class _Growing:
             "parallel_tool_calls": False,
             "previous_response_id": None,
             "store": False,
-            "sources": sources,
+            "sources": sources_of(grounding),
         }
 
     def add(self, event: Told) -> None:
@@ -88,6 +92,8 @@ class _Growing:
             self._text += event.text
         elif isinstance(event, Checked):
             self._checks.append(check_of(event))
+        elif isinstance(event, Cited):
+            self._annotations = annotations_of(event, self._grounding)
 
     def response(self, end: Finished | None = None, error: dict[str, str] | None = None) -> dict[str, Any]:
         """The response as it is, in progress until it has an end or an error."""
@@ -133,7 +139,7 @@ class _Growing:
         return b"".join(
             (
                 self._event("response.output_text.done", **self._place, text=self._text, logprobs=[]),
-                self._event("response.content_part.done", **self._place, part=_part(self._text)),
+                self._event("response.content_part.done", **self._place, part=self._part()),
                 self._event("response.output_item.done", output_index=0, item=response["output"][0]),
                 self._event(f"response.{response['status']}", response=response),
             )
@@ -146,8 +152,11 @@ class _Growing:
         return self._event("response.failed", response=self.response(error=told))
 
     def _message(self, status: str, content: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-        content = [_part(self._text)] if content is None else content
+        content = [self._part()] if content is None else content
         return {"id": self._item, "type": "message", "role": "assistant", "status": status, "content": content}
+
+    def _part(self) -> dict[str, Any]:
+        return {**_part(self._text), "annotations": self._annotations}
 
     def _event(self, name: str, **data: Any) -> bytes:
         number, self._events = self._events, self._events + 1

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from appliance.checking import Checked
+from appliance.citing import Cited
 from bundle.grounding import Grounding
 
 
@@ -19,6 +20,29 @@ def sources_of(grounding: Grounding) -> list[dict[str, Any]]:
             "text": source.text,
         }
         for number, source in enumerate(grounding.sources, start=1)
+    ]
+
+
+def annotations_of(cited: Cited, grounding: Grounding) -> list[dict[str, Any]]:
+    """The citations of an answer as OpenAI's responses have them, with the passage's number; docstrings have no URL."""
+    return [
+        {
+            "type": "url_citation",
+            "start_index": one.start,
+            "end_index": one.end,
+            "url": grounding.sources[one.number - 1].passage.url,
+            "title": grounding.sources[one.number - 1].passage.title,
+            "number": one.number,
+        }
+        for one in cited.citations
+    ]
+
+
+def chat_annotations_of(cited: Cited, grounding: Grounding) -> list[dict[str, Any]]:
+    """The same in the form of OpenAI's chats."""
+    return [
+        {"type": one["type"], one["type"]: {name: value for name, value in one.items() if name != "type"}}
+        for one in annotations_of(cited, grounding)
     ]
 
 

@@ -37,7 +37,9 @@ def documented(sealed: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
     """A bundle with documentation, some of it hostile."""
     folder = tmp_path_factory.mktemp("beside")
     passages = [
-        passage("zoo.feed", "Feed an animal.", signature="(animal, food=None)", url="https://zoo.example/feed"),
+        passage(
+            "zoo.feed", "Feed an animal of the zoo.", signature="(animal, food=None)", url="https://zoo.example/feed"
+        ),
         passage("zoo.evil", HOSTILE),
         passage("zoo.long", "Count animals.", example="\n".join(f"zoo.count({n})" for n in range(40))),
     ]
@@ -80,7 +82,7 @@ def test_the_prompt_reads_as_documented(reader: Expert) -> None:
     messages = [{"role": "user", "content": "Is it zoo.feed or zoo.pet?"}]
     text = reader.text(reader.chat_prompt(messages, reader.ground(messages)))
     assert text.endswith(
-        "<|im_start|>user\nDocumentation:\n\n[1] zoo.feed(animal, food=None) (zoo 2.1)\nFeed an animal.\n\n"
+        "<|im_start|>user\nDocumentation:\n\n[1] zoo.feed(animal, food=None) (zoo 2.1)\nFeed an animal of the zoo.\n\n"
         "Not in the documentation: zoo.pet\n\nQuestion: Is it zoo.feed or zoo.pet?<|im_end|>\n<|im_start|>assistant\n"
     )
 
@@ -120,7 +122,7 @@ def test_clients_are_told_what_was_read(served: str) -> None:
     whole = post(served, "/v1/chat/completions", messages=ASKED, **BRIEF)
     (source,) = whole["sources"]
     assert (source["number"], source["symbol"], source["version"]) == (1, "zoo.feed", "2.1")
-    assert source["url"] == "https://zoo.example/feed" and "Feed an animal." in source["text"]
+    assert source["url"] == "https://zoo.example/feed" and "Feed an animal of the zoo." in source["text"]
     stream = post(served, "/v1/chat/completions", messages=ASKED, stream=True, **BRIEF)
     first = json.loads(stream.splitlines()[0].removeprefix("data: "))
     assert first["sources"] == whole["sources"]
@@ -131,6 +133,30 @@ def test_clients_are_told_what_was_read(served: str) -> None:
     with Client(served) as client:
         done = list(client.chat(ASKED, max_tokens=4))[-1]
     assert isinstance(done, Done) and [one.title for one in done.sources] == ["zoo.feed"]
+
+
+GRAMMAR = 'root ::= "Feed any animal of a zoo with `zoo.feed`. The moon is made of cheese."'
+
+
+def test_what_a_passage_bears_out_is_cited(served: str) -> None:
+    body: dict[str, Any] = {"messages": ASKED, "grammar": GRAMMAR, "max_tokens": 60}
+    (choice,) = post(served, "/v1/chat/completions", **body)["choices"]
+    (annotation,) = choice["message"]["annotations"]
+    cited = annotation["url_citation"]
+    assert (annotation["type"], cited["number"], cited["url"]) == ("url_citation", 1, "https://zoo.example/feed")
+    text = choice["message"]["content"]
+    assert text[cited["start_index"] : cited["end_index"]] == "Feed any animal of a zoo with `zoo.feed`."
+    stream = post(served, "/v1/chat/completions", stream=True, cache=False, **body)
+    chunks = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: {")]
+    deltas = [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
+    assert [delta["annotations"] for delta in deltas if "annotations" in delta] == [[annotation]]
+    plain = post(served, "/v1/chat/completions", grounding=False, **body)["choices"][0]
+    assert plain["message"]["annotations"] == []
+    response = post(served, "/v1/responses", input=ASKED[0]["content"], grammar=GRAMMAR, max_output_tokens=60)
+    assert response["output"][0]["content"][0]["annotations"] == [{"type": "url_citation", **cited}]
+    options = {"grammar": GRAMMAR, "num_predict": 60}
+    ollama = post(served, "/api/chat", model="pocket", messages=ASKED, options=options, stream=False)
+    assert ollama["annotations"] == [{"type": "url_citation", **cited}]
 
 
 def test_a_request_can_do_without(served: str) -> None:
