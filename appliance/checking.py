@@ -9,14 +9,18 @@ from __future__ import annotations
 import re
 import textwrap
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bundle.template import Message
 from symbols.check import check_code
 from symbols.finding import Finding
 from symbols.table import SymbolTable
 
 MAX_CODE = 20_000
 """Characters of an answer's code that are checked; what comes after them is not."""
+_TOLD = 6
+"""Names that another try is told of."""
 _FENCE = re.compile(r"[ \t]*(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)")
 _PYTHON = ("python", "python3", "py")
 
@@ -135,3 +139,11 @@ class Checker:
             return alone
         moved = (Finding(one.line - lines, one.name, one.problem, one.nearest) for one in found)
         return [one for one in moved if one.line > 0]
+
+
+def without(messages: Sequence[Message], findings: Sequence[Finding]) -> list[Message]:
+    """A conversation whose last question says what not to use, since it doesn't exist, and what there is instead."""
+    near = {one.name: one.nearest for one in findings[:_TOLD]}
+    said = [f"`{name}` does not exist" + (f"; there is `{other}`." if other else ".") for name, other in near.items()]
+    *earlier, last = messages
+    return [*earlier, {**last, "content": "\n".join([last["content"], "", *said])}]

@@ -67,8 +67,8 @@ class ChatOptions(TypedDict, total=False):
     """False: neither read the answer from the server's cache nor store it there."""
     grounding: bool
     """Whether documentation is read before the answer."""
-    check: Literal["off", "flag"]
-    """Whether the answer's code is held to what exists."""
+    check: Literal["off", "flag", "repair"]
+    """What becomes of code in the answer that has what doesn't exist."""
 
 
 @dataclass(frozen=True)

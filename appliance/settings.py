@@ -89,20 +89,24 @@ class Grounding(SettingsPart):
     """What of the documentation the expert reads before it answers, where its bundle has an index."""
 
     enabled: bool | None = None
-    """Whether it reads any where a request doesn't say (its field `grounding`); left out, it does if it was trained for
-    it: a model that wasn't may answer worse with documentation than without."""
+    """Whether it reads any where a request doesn't say (its field `grounding`); left out, a tuned expert does, and a
+    base model, which answers worse with documentation than without, doesn't."""
     passages: int = Field(default=3, ge=1, le=20)
     """How many passages at most."""
     tokens: int = Field(default=400, ge=50)
-    """How long they may be together; never more than a quarter of the context."""
+    """How long they may be together; never more than a quarter of the context, or half of what a question leaves."""
+
+
+CheckPolicy = Literal["off", "flag", "repair"]
 
 
 class Checking(SettingsPart):
     """How the code of answers is held to what exists, where the bundle has a symbol table."""
 
-    policy: Literal["off", "flag"] = "flag"
+    policy: CheckPolicy = "flag"
     """Where a request doesn't say (its field `check`): `flag` tells what in a code block doesn't exist as soon as the
-    block closes, `off` doesn't look."""
+    block closes; `repair` tries once more where something doesn't, and gives the better answer, as a whole; `off`
+    doesn't look."""
 
 
 class ApplianceSettings(SettingsPart):

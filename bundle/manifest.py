@@ -75,8 +75,6 @@ class Manifest(BaseModel):
     """Licence of the base model (`base`) and of each documented library."""
     models: list[ModelFile]
     """The GGUF files, the default one first."""
-    grounded: bool = False
-    """Whether it was trained on questions below documentation, and so reads some before it answers."""
     evidence: Evidence | None = None
     """What was measured before it was sealed; None in the bundle of a base model, and in older ones."""
     files: dict[str, str] = {}

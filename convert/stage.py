@@ -148,7 +148,6 @@ def run(
             llama_cpp=llama_version(),
             licences=inputs.licences,
             models=models,
-            grounded=adapter is not None and any(record.documentation for record in inputs.records),
             evidence=evidence if inputs.passages else None,
         ),
     )

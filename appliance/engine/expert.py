@@ -128,16 +128,18 @@ class Expert:
     def ground(self, messages: Sequence[Message], wanted: bool | None = None) -> Grounding:
         """What of the documentation is to stand before a conversation's last question.
 
-        `wanted` says whether any; the settings stand in for None, and for them whether the model was trained for it.
+        `wanted` says whether any; the settings stand in for None, and for them whether the model was trained at all.
 
         Raises:
             BundleError: the bundle's index is damaged.
+            TemplateError: the template refuses the conversation.
         """
         settings = self.settings.grounding
         wanted = settings.enabled if wanted is None else wanted
-        if not (self.manifest.grounded if wanted is None else wanted):
-            return Grounding()
-        room = min(settings.tokens, self.settings.context // 4)
+        if self.library.documentation is None or not (bool(self.manifest.adapter_digest) if wanted is None else wanted):
+            return _NOTHING
+        left = self.settings.context - len(self.chat_prompt(messages))
+        room = min(settings.tokens, self.settings.context // 4, left // 2)
         return self.library.ground(messages, room, lambda text: len(self.model.tokenize(text)), settings.passages)
 
     def chat_prompt(self, messages: Sequence[Message], grounding: Grounding = _NOTHING) -> tuple[int, ...]:

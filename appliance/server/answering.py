@@ -6,7 +6,7 @@ A client that goes away cancels them. Knows nothing about the shapes of replies.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from appliance.engine.request import Event, Failed, Finished, GenerationRequest,
 from appliance.server.courier import Courier, Mailbox
 from appliance.server.journal import record_of
 from bundle.grounding import Grounding
+from symbols.finding import Finding
 from symbols.table import SymbolTable
 
 if TYPE_CHECKING:  # they import llama.cpp, which the server loads only after it listens
@@ -53,6 +54,10 @@ class Answering:
         """What the answers' code is held to; None where it isn't checked."""
         self._checkers: dict[int, Checker] = {}
         self._said: dict[int, list[str]] = {}
+        self.again: Callable[[Sequence[Finding]], Awaitable[Answering]] | None = None
+        """Makes another answer where the code of the first has what doesn't exist; the one with less of it counts."""
+        self.repaired = False
+        """Whether it was the other."""
 
     @classmethod
     async def begin(
@@ -94,11 +99,30 @@ class Answering:
         """The events, as they come; of each answer the last is `Finished`, and then it is in the cache already.
 
         A code block that closes is followed by what became of it; before the end of an answer for which documentation
-        was read comes what of it is cited.
+        was read comes what of it is cited. Where there may be another answer (`again`), all comes at once.
 
         Raises:
             EngineError: the engine failed, or the client went away.
         """
+        if self.again is None:
+            async with aclosing(self._batches()) as batches:
+                async for batch in batches:
+                    yield batch
+            return
+        told = await self._all()
+        if found := _findings(told):
+            other = await self.again(found)
+            better = await other._all()
+            if len(_findings(better)) < len(found):
+                told, self.repaired = better, True
+        yield told
+
+    async def _all(self) -> Batch:
+        """Everything that is told, at its end."""
+        async with aclosing(self._batches()) as batches:
+            return [one async for batch in batches for one in batch]
+
+    async def _batches(self) -> AsyncGenerator[Batch]:
         running = len(self.requests)
         try:
             while running:
@@ -188,6 +212,11 @@ class Answering:
         if self._answers is not None and number not in self._stored:
             answer = StoredAnswer("".join(self._texts.pop(number, [])), finished)
             await asyncio.to_thread(self._answers.put, self.requests[number], answer)
+
+
+def _findings(told: Batch) -> list[Finding]:
+    """What the code of an answer has that doesn't exist."""
+    return [finding for _, one in told if isinstance(one, Checked) for finding in one.findings]
 
 
 async def _close_when_gone(client: Request, answering: Answering) -> None:

@@ -82,9 +82,8 @@ async def _whole(answering: Answering, expert: Expert, model: str, body: ChatReq
         choice["message"]["annotations"] = annotations.get(number, [])
         choices.append({**choice, "checks": checks[number]})
     reply = replies.Reply("chatcmpl", "chat.completion", model)
-    return reply.whole(
-        choices, sources=sources_of(answering.grounding), **replies.closing(ends, answering.cached, body.n)
-    )
+    told = {"sources": sources_of(answering.grounding), "repaired": answering.repaired}
+    return reply.whole(choices, **told, **replies.closing(ends, answering.cached, body.n))
 
 
 async def _chunks(answering: Answering, expert: Expert, model: str, body: ChatRequest) -> AsyncGenerator[bytes]:
@@ -118,6 +117,7 @@ async def _chunks(answering: Answering, expert: Expert, model: str, body: ChatRe
                             parts.append(reply.chunk(choice))
                             continue
                         closing = replies.closing([ends[each] for each in range(body.n)], answering.cached, body.n)
+                        closing["repaired"] = answering.repaired
                         parts.append(reply.ending([choice], closing, usage_chunk=body.wants_usage_chunk))
                 yield b"".join(parts)
     except EngineError as error:

@@ -140,9 +140,10 @@ def _time(seconds: float) -> str:
 
 
 def _end(answering: Answering, more: Sequence[Checked | Cited], end: Finished, began: float) -> dict[str, Any]:
-    """What the last object of an answer tells; times in nanoseconds. The first three fields are none of Ollama's."""
+    """What the last object of an answer tells; times in nanoseconds. The first four fields are none of Ollama's."""
     return {
         "sources": sources_of(answering.grounding),
+        "repaired": answering.repaired,
         "checks": [check_of(one) for one in more if isinstance(one, Checked)],
         "annotations": [
             annotation

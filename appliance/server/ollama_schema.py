@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from appliance.server.schema import MESSAGES, ModelName, Refused, Refusing, Sampling, Text, writable
+from appliance.settings import CheckPolicy
 
 
 class Options(Sampling):
@@ -31,7 +32,7 @@ class _Request(Refusing):
     """`json`, or a JSON schema that the answer is to fit."""
     grounding: bool | None = None
     """Not Ollama's: whether documentation is read before the answer; left out, the settings say."""
-    check: Literal["off", "flag"] | None = None
+    check: CheckPolicy | None = None
     """Not Ollama's: whether the answer's code is held to what exists; left out, the settings say."""
 
     def asked(self) -> dict[str, Any]:

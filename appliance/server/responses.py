@@ -24,7 +24,6 @@ from appliance.server.responses_schema import ResponsesRequest
 from appliance.server.serving import Serving
 from appliance.server.sources import annotations_of, check_of, sources_of
 from appliance.server.stream import Stream
-from bundle.grounding import Grounding
 
 
 def router(serving: Serving) -> APIRouter:
@@ -45,7 +44,7 @@ def router(serving: Serving) -> APIRouter:
             max_tokens=body.max_output_tokens,
             json_schema=body.json_schema(),
         )
-        growing = _Growing(body, body.model or serving.manifest.name, answering.grounding)
+        growing = _Growing(body, body.model or serving.manifest.name, answering)
         if body.stream:
             return Stream(_events(answering, growing))
         (end,) = await answering.ends(lambda _number, event: growing.add(event))
@@ -57,10 +56,10 @@ def router(serving: Serving) -> APIRouter:
 class _Growing:
     """A response in the making."""
 
-    def __init__(self, body: ResponsesRequest, model: str, grounding: Grounding) -> None:
+    def __init__(self, body: ResponsesRequest, model: str, answering: Answering) -> None:
         self._text = ""
         self._checks: list[dict[str, Any]] = []
-        self._grounding = grounding
+        self._answering = answering
         self._annotations: list[dict[str, Any]] = []
         self._item = f"msg_{uuid.uuid4().hex}"
         self._events = 0
@@ -83,7 +82,7 @@ class _Growing:
             "parallel_tool_calls": False,
             "previous_response_id": None,
             "store": False,
-            "sources": sources_of(grounding),
+            "sources": sources_of(answering.grounding),
         }
 
     def add(self, event: Told) -> None:
@@ -93,7 +92,7 @@ class _Growing:
         elif isinstance(event, Checked):
             self._checks.append(check_of(event))
         elif isinstance(event, Cited):
-            self._annotations = annotations_of(event, self._grounding)
+            self._annotations = annotations_of(event, self._answering.grounding)
 
     def response(self, end: Finished | None = None, error: dict[str, str] | None = None) -> dict[str, Any]:
         """The response as it is, in progress until it has an end or an error."""
@@ -114,6 +113,7 @@ class _Growing:
             "error": error,
             "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
             "checks": self._checks,
+            "repaired": self._answering.repaired,
             "output": [] if end is None else [self._message(status)],
             "usage": usage,
         }

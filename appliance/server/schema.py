@@ -11,6 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from appliance.settings import CheckPolicy
+
 MESSAGES = 1024
 """Most messages of a conversation, and most parts of a message."""
 CHOICES = 16
@@ -177,5 +179,5 @@ class Asking(Sampling):
     """False: neither read the answer from the cache nor store it there."""
     grounding: bool | None = None
     """Whether documentation is read before the answer, as chats and responses do; left out, the settings say."""
-    check: Literal["off", "flag"] | None = None
+    check: CheckPolicy | None = None
     """Whether the answer's code is held to what exists, in chats and responses; left out, the settings say."""

@@ -6,20 +6,22 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
+from appliance.checking import without
 from appliance.engine.request import GenerationRequest
 from appliance.server.answering import Answering
 from appliance.server.courier import Courier
 from appliance.server.failures import ApiError
 from appliance.server.journal import record_of
 from appliance.server.metrics import HttpCounts
-from appliance.settings import ApplianceSettings
+from appliance.settings import ApplianceSettings, CheckPolicy
 from bundle.grounding import Grounding
 from bundle.manifest import Manifest, ModelFile
 from bundle.template import Message
+from symbols.finding import Finding
 
 if TYPE_CHECKING:  # it imports llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
@@ -72,7 +74,7 @@ class Serving:
         messages: Sequence[Message],
         *,
         grounding: bool | None,
-        check: Literal["off", "flag"] | None,
+        check: CheckPolicy | None,
         **asked: Any,
     ) -> Answering:
         """Begin the answers to a conversation, with what of the documentation fits it; else as `answer`.
@@ -91,8 +93,18 @@ class Serving:
 
         answering = await self.answer(client, prompts, **asked)
         answering.grounding = found[-1]
-        if (check or self.settings.checking.policy) == "flag":
+        policy = check or self.settings.checking.policy
+        if policy != "off":
             answering.table = self.ready().library.table
+        if policy == "repair" and len(answering.requests) == 1:
+
+            async def again(findings: Sequence[Finding]) -> Answering:
+                talk = without(messages, findings)
+                other = await self.answer(client, lambda expert: [expert.chat_prompt(talk, found[-1])], **asked)
+                other.grounding, other.table = answering.grounding, answering.table
+                return other
+
+            answering.again = again
         record_of(client.scope)["sources"] = len(found[-1].sources)
         return answering
 

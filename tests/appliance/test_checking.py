@@ -9,10 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from appliance.checking import MAX_CODE, BlockReader, Checker
+from appliance.checking import MAX_CODE, BlockReader, Checker, without
 from appliance.client import Client, CodeCheck, Done
 from appliance.launch import LocalServer
 from appliance.settings import ApplianceSettings
+from symbols.finding import Finding
 from symbols.introspect import walk_packages
 from symbols.table import SymbolTable
 
@@ -106,6 +107,33 @@ def test_clients_are_told_while_the_stream_goes_on(served: str) -> None:
             "/v1/responses", json={"input": "How?", "grammar": GRAMMAR, "max_output_tokens": 60, "stream": False}
         )
         assert [one["findings"] for one in answer.json()["checks"]] == [[FOUND]]
+
+
+def test_another_try_counts_where_it_is_better(served: str) -> None:
+    # Either name fits the grammar, so that of some tries the first is wrong and the second right.
+    either = 'root ::= "```python\\nimport json\\njson." ("dumpz" | "dumps") "(1)\\n```\\n"'
+    body = {"messages": ASKED["messages"], "grammar": either, "max_tokens": 60, "temperature": 1.5, "cache": False}
+    with httpx.Client(base_url=served, timeout=120, trust_env=False) as http:
+        for seed in range(40):
+            reply = http.post("/v1/chat/completions", json={**body, "seed": seed, "check": "repair"}).json()
+            (choice,) = reply["choices"]
+            (check,) = choice["checks"]
+            assert ("dumpz" in choice["message"]["content"]) == bool(check["findings"])
+            if reply["repaired"]:
+                break
+        assert reply["repaired"] and not check["findings"]
+        lines = http.post("/v1/chat/completions", json={**body, "check": "repair", "stream": True}).text.splitlines()
+    chunks = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+    deltas = [choice["delta"].get("content") for chunk in chunks for choice in chunk["choices"]]
+    assert "".join(filter(None, deltas)).count("```python") == 1  # the other try isn't shown
+    assert chunks[-1]["repaired"] in (True, False)
+
+
+def test_what_does_not_exist_is_told_to_the_next_try() -> None:
+    findings = [Finding(1, "json.dumpz", "no-such-attribute", "json.dumps"), Finding(2, "a.b", "no-such-module", "")]
+    talk = [{"role": "system", "content": "S"}, {"role": "user", "content": "How?"}]
+    said = "How?\n\n`json.dumpz` does not exist; there is `json.dumps`.\n`a.b` does not exist."
+    assert without(talk, findings) == [talk[0], {"role": "user", "content": said}]
 
 
 def test_the_client_gives_checks_as_events(served: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def documented(sealed: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
         passage("zoo.long", "Count animals.", example="\n".join(f"zoo.count({n})" for n in range(40))),
     ]
     write_index(folder / DOCUMENTATION, passages)
-    return sealed(beside=folder, grounded=True)
+    return sealed(beside=folder, adapter_digest="of an adapter")
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +110,13 @@ def test_passages_have_a_budget(reader: Expert, documented: Path, tmp_path: Path
         assert not source.brief and "zoo.count(39)" in source.text
 
 
+def test_a_long_question_leaves_room_for_its_answer(reader: Expert) -> None:
+    messages = [{"role": "user", "content": f"What is `zoo.feed`? {'and so on ' * 150}"}]
+    plain = reader.chat_prompt(messages)
+    assert len(plain) < reader.settings.context < len(plain) + reader.settings.context // 4
+    assert len(reader.chat_prompt(messages, reader.ground(messages))) < reader.settings.context
+
+
 def test_only_the_last_question_has_documentation(reader: Expert) -> None:
     first = [*ASKED, {"role": "assistant", "content": "So."}, {"role": "user", "content": "With which food?"}]
     grounding = reader.ground(first)
@@ -168,10 +175,8 @@ def test_a_request_can_do_without(served: str) -> None:
     assert greeting["sources"] == []
 
 
-def test_a_model_that_was_not_trained_for_it_reads_only_when_asked(
-    reader: Expert, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader, "manifest", reader.manifest.model_copy(update={"grounded": False}))
+def test_a_base_model_reads_only_when_asked(reader: Expert, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "manifest", reader.manifest.model_copy(update={"adapter_digest": ""}))
     assert not reader.ground(ASKED).sources
     assert reader.ground(ASKED, True).sources
 
