@@ -1,42 +1,22 @@
 """A client of the appliance's endpoint: chat as a stream, the served models, health.
 
-Knows HTTP and server-sent events, and nothing about terminals or about the engine behind the endpoint.
+Knows HTTP, and nothing about terminals or about the engine behind the endpoint.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Self, Unpack
 
 import httpx
-from pydantic import TypeAdapter, ValidationError
 
-from appliance.events import Citation, CodeCheck, Delta, Done, Health, Source, Timings, Usage
+from appliance.stream import HEALTH, MODELS, AnswerStream, one_line, parse, refusal
+from appliance.wire import ChatOptions, CodeCheck, ContextExceeded, Delta, Done, Event, Health, Message
 from bundle.errors import ServerError
 
-__all__ = [
-    "AsyncClient",
-    "ChatOptions",
-    "Citation",
-    "Client",
-    "CodeCheck",
-    "Delta",
-    "Done",
-    "Health",
-    "Message",
-    "Source",
-    "Timings",
-    "Usage",
-]
-
-Message = Mapping[str, str]
-"""A chat message: `role` (system, user or assistant) and `content`."""
-
-T = TypeVar("T")
+__all__ = ["AsyncClient", "ChatOptions", "Client", "CodeCheck", "ContextExceeded", "Delta", "Done", "Health", "Message"]
 
 CONNECT_TIMEOUT = 5.0
 """Seconds to wait for a connection."""
@@ -46,135 +26,17 @@ HEALTH_TIMEOUT = 5.0
 """Seconds to wait for the state of a server, which answers at once even while it loads its model."""
 
 
-class ChatOptions(TypedDict, total=False):
-    """What a request may say about its answer; the server's settings stand in for what it leaves out."""
-
-    model: str
-    """The expert's name; left out, the one that is served."""
-    temperature: float
-    """0 is greedy."""
-    top_p: float
-    """Share of probability that is kept."""
-    repeat_penalty: float
-    """Penalty on tokens of the last 64; 1 is none."""
-    max_tokens: int
-    """Longest answer, in tokens."""
-    seed: int
-    """Equal seeds and settings give equal answers."""
-    stop: list[str]
-    """Texts that end the answer; they are not part of it."""
-    cache: bool
-    """False: neither read the answer from the server's cache nor store it there."""
-    grounding: bool
-    """Whether documentation is read before the answer."""
-    check: Literal["off", "flag", "repair"]
-    """What becomes of code in the answer that has what doesn't exist."""
-
-
-@dataclass(frozen=True)
-class _Annotation:
-    url_citation: Citation
-
-
-@dataclass(frozen=True)
-class _Content:
-    content: str | None = None
-    annotations: list[_Annotation] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Choice:
-    delta: _Content = field(default_factory=_Content)
-    finish_reason: str | None = None
-    checks: list[CodeCheck] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Error:
-    message: str = "unknown error"
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    choices: list[_Choice] = field(default_factory=list)
-    usage: Usage | None = None
-    timings: Timings | None = None
-    cached: bool | None = None
-    sources: list[Source] | None = None
-    error: _Error | None = None
-
-
-@dataclass(frozen=True)
-class _Model:
-    id: str
-
-
-@dataclass(frozen=True)
-class _Models:
-    data: list[_Model]
-
-
-_CHUNK = TypeAdapter(_Chunk)
-_HEALTH = TypeAdapter(Health)
-_MODELS = TypeAdapter(_Models)
-
-
-class _Answer:
-    """Turns the lines of an event stream into deltas and their end."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._finish_reason = "stop"
-        self._usage = Usage()
-        self._timings = Timings()
-        self._cached = False
-        self._sources: tuple[Source, ...] = ()
-        self._citations: tuple[Citation, ...] = ()
-        self._checks: tuple[CodeCheck, ...] = ()
-        self.ended = False
-
-    def feed(self, line: str) -> Delta | CodeCheck | Done | None:
-        """What a line says, or None when it says nothing for the caller."""
-        name, _, data = line.partition(":")
-        data = data.strip()
-        if name != "data" or self.ended:
-            return None
-        if data == "[DONE]":
-            self.ended = True
-            told = (self._sources, self._citations, self._checks)
-            return Done(self._finish_reason, self._usage, self._timings, self._cached, *told)
-        chunk = _parse(_CHUNK, data, self._url)
-        if chunk.error is not None:
-            raise ServerError(f"{self._url}: {_one_line(chunk.error.message)}")
-        self._usage = chunk.usage or self._usage
-        self._timings = chunk.timings or self._timings
-        self._cached = self._cached if chunk.cached is None else chunk.cached
-        self._sources = self._sources if chunk.sources is None else tuple(chunk.sources)
-        text = ""
-        for choice in chunk.choices[:1]:
-            text = choice.delta.content or ""
-            self._finish_reason = choice.finish_reason or self._finish_reason
-            self._citations += tuple(annotation.url_citation for annotation in choice.delta.annotations)
-            self._checks += tuple(choice.checks)
-            if choice.checks:
-                return choice.checks[0]
-        return Delta(text) if text else None
-
-    def close(self) -> None:
-        """The stream is over; raises ServerError when the answer isn't."""
-        if not self.ended:
-            raise ServerError(f"{self._url}: the server broke the answer off; ask again")
-
-
 class Client:
     """A synchronous client; a context manager, safe to share between threads."""
 
-    def __init__(self, url: str, *, timeout: float = READ_TIMEOUT) -> None:
-        """`url` is the server's root, e.g. `http://127.0.0.1:8639`; `timeout` is the longest silence in seconds."""
+    def __init__(self, url: str, *, timeout: float = READ_TIMEOUT, key: str = "") -> None:
+        """`url` is the server's root, e.g. `http://127.0.0.1:8639`; `timeout` is the longest silence in seconds;
+        `key` is what a server that wants one is shown.
+        """
         self.url = _root(url)
         # No proxies from the environment: the server is this machine.
         self._http = httpx.Client(
-            base_url=self.url, timeout=_timeout(timeout), headers=authorization(), trust_env=False
+            base_url=self.url, timeout=_timeout(timeout), headers=authorization(key), trust_env=False
         )
 
     def __enter__(self) -> Self:
@@ -189,7 +51,7 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Generator[Delta | CodeCheck | Done]:
+    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Generator[Event]:
         """Stream the answer to a conversation: deltas and checks of its code, then one `Done`.
 
         Closing the iterator cancels the answer.
@@ -197,7 +59,7 @@ class Client:
         Raises:
             ServerError: no server answers, or it refuses or breaks off the request.
         """
-        answer = _Answer(self.url)
+        answer = AnswerStream(self.url)
         with (
             _one_line_errors(self.url),
             self._http.stream("POST", "/v1/chat/completions", json=_body(messages, options)) as response,
@@ -219,7 +81,7 @@ class Client:
         with _one_line_errors(self.url):
             response = self._http.get("/v1/models")
         _check(response, self.url)
-        return [model.id for model in _parse(_MODELS, response.content, self.url).data]
+        return [model.id for model in parse(MODELS, response.content, self.url).data]
 
     def health(self) -> Health:
         """The server's state; it answers while it loads its model, too.
@@ -235,11 +97,13 @@ class Client:
 class AsyncClient:
     """The asynchronous client; an asynchronous context manager."""
 
-    def __init__(self, url: str, *, timeout: float = READ_TIMEOUT) -> None:
-        """`url` is the server's root, e.g. `http://127.0.0.1:8639`; `timeout` is the longest silence in seconds."""
+    def __init__(self, url: str, *, timeout: float = READ_TIMEOUT, key: str = "") -> None:
+        """`url` is the server's root, e.g. `http://127.0.0.1:8639`; `timeout` is the longest silence in seconds;
+        `key` is what a server that wants one is shown.
+        """
         self.url = _root(url)
         self._http = httpx.AsyncClient(
-            base_url=self.url, timeout=_timeout(timeout), headers=authorization(), trust_env=False
+            base_url=self.url, timeout=_timeout(timeout), headers=authorization(key), trust_env=False
         )
 
     async def __aenter__(self) -> Self:
@@ -254,9 +118,7 @@ class AsyncClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def chat(
-        self, messages: Sequence[Message], **options: Unpack[ChatOptions]
-    ) -> AsyncGenerator[Delta | CodeCheck | Done]:
+    async def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> AsyncGenerator[Event]:
         """Stream the answer to a conversation: deltas and checks of its code, then one `Done`.
 
         Cancelling the task that iterates, or `aclose` of the iterator, cancels the answer.
@@ -264,7 +126,7 @@ class AsyncClient:
         Raises:
             ServerError: no server answers, or it refuses or breaks off the request.
         """
-        answer = _Answer(self.url)
+        answer = AnswerStream(self.url)
         with _one_line_errors(self.url):
             async with self._http.stream("POST", "/v1/chat/completions", json=_body(messages, options)) as response:
                 if response.is_error:
@@ -284,7 +146,7 @@ class AsyncClient:
         with _one_line_errors(self.url):
             response = await self._http.get("/v1/models")
         _check(response, self.url)
-        return [model.id for model in _parse(_MODELS, response.content, self.url).data]
+        return [model.id for model in parse(MODELS, response.content, self.url).data]
 
     async def health(self) -> Health:
         """The server's state; it answers while it loads its model, too.
@@ -301,6 +163,17 @@ def _body(messages: Sequence[Message], options: ChatOptions) -> dict[str, Any]:
     return {"messages": [dict(message) for message in messages], "stream": True, **options}
 
 
+def authorization(key: str) -> dict[str, str]:
+    """The header that shows a server the key, where there is one.
+
+    Raises:
+        ServerError: no server's key looks like that.
+    """
+    if not (key.isascii() and key.isprintable()):
+        raise ServerError("the key of the server has characters that no key has; look at the variable that it is in")
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
 def _root(url: str) -> str:
     try:
         parsed = httpx.URL(url)
@@ -311,45 +184,21 @@ def _root(url: str) -> str:
     return url.rstrip("/")
 
 
-def authorization() -> dict[str, str]:
-    """The API key of this user, where there is one."""
-    key = os.environ.get("BOFFIN_API_KEY", "")
-    return {"Authorization": f"Bearer {key}"} if key else {}
-
-
 def _timeout(read: float) -> httpx.Timeout:
     return httpx.Timeout(read, connect=CONNECT_TIMEOUT)
 
 
-def _parse(adapter: TypeAdapter[T], data: str | bytes, url: str) -> T:
-    try:
-        return adapter.validate_json(data)
-    except ValidationError:
-        raise ServerError(f"{url}: the reply is not an appliance's; check the address and the port") from None
-
-
 def _check(response: httpx.Response, url: str) -> None:
     """Raise the one line of an error reply."""
-    if response.is_success:
-        return
-    try:
-        error = _CHUNK.validate_json(response.content).error
-    except ValidationError:
-        error = None
-    said = _one_line(error.message) if error else "the reply is not an appliance's; check the address and the port"
-    raise ServerError(f"{url}: {said} (HTTP {response.status_code})")
+    if response.is_error:
+        raise refusal(response.status_code, response.content, url)
 
 
 def _health(response: httpx.Response, url: str) -> Health:
     # A server that loads or has failed says so with 503 and the same body.
     if response.status_code not in (200, 503):
         _check(response, url)
-    return _parse(_HEALTH, response.content, url)
-
-
-def _one_line(text: str) -> str:
-    """A message from outside, fit for a terminal: one line, no control characters, not endless."""
-    return "".join(character if character.isprintable() else " " for character in text[:500]).strip()
+    return parse(HEALTH, response.content, url)
 
 
 @contextmanager
@@ -362,4 +211,4 @@ def _one_line_errors(url: str) -> Iterator[None]:
     except httpx.TimeoutException:
         raise ServerError(f"{url}: the server is there but did not answer in time; look at its log") from None
     except (httpx.HTTPError, httpx.StreamError) as error:
-        raise ServerError(f"{url}: the connection broke ({_one_line(str(error))}); ask again") from None
+        raise ServerError(f"{url}: the connection broke ({one_line(str(error))}); ask again") from None

@@ -10,10 +10,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 from appliance.settings import Access, ApplianceSettings, Logs
 from bundle.errors import ServerError
@@ -26,7 +29,11 @@ START_TIMEOUT = 300.0
 """Seconds that a server gets to load its model: a large one is read and digested first."""
 STOP_TIMEOUT = 20.0
 """Seconds that a server gets to stop before it is killed."""
+RESTARTS = 5
+"""How often a server that ends by itself is started again."""
 _POLL = 0.02
+_LOOK = 1.0
+"""Seconds between two looks at whether a server still runs."""
 _TRY = 2.0
 """Seconds in which a server that runs already takes a connection."""
 
@@ -61,8 +68,56 @@ class LocalServer:
         Raises:
             ServerError: it doesn't start; the text carries its own last line.
         """
-        own = {"host": "127.0.0.1", "port": 0, "access": Access(), "log": Logs(requests=False)}
+        process = self._spawn()
+        from appliance.client import Client
+
+        self.url = self._read_address(process)
+        deadline = time.monotonic() + START_TIMEOUT
+        with Client(self.url) as client:
+            while time.monotonic() < deadline:
+                if process.poll() is not None:
+                    raise self._failure(process)
+                # Where it doesn't answer it may just be stopping with an error, which the next look tells.
+                with suppress(ServerError):
+                    health = client.health()
+                    if health.status == "ok":
+                        return health
+                time.sleep(_POLL)
+        raise ServerError(f"{self._bundle}: the server did not load it within {START_TIMEOUT:.0f} s; try a smaller one")
+
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        """Start the server again, at the address that it has, when it ends by itself; at most `RESTARTS` times."""
+        over = threading.Event()
+
+        def watch() -> None:
+            left = RESTARTS
+            while left and not over.wait(_LOOK):
+                if self._process is not None and self._process.poll() is not None:
+                    left -= 1
+                    # Where it can't be started the next look tries again.
+                    with suppress(ServerError):
+                        self.url = self._read_address(self._spawn())
+
+        watcher = threading.Thread(target=watch, name="watch", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
+    def _spawn(self) -> subprocess.Popen[str]:
+        """Start the process: it tells its address as soon as it listens, and loads its model after that."""
+        # Once it has an address it keeps it, so that its clients find it again.
+        port = urlsplit(self.url).port or 0
+        own = {"host": "127.0.0.1", "port": port, "access": Access(), "log": Logs(requests=False)}
         settings = self._settings.model_copy(update=own)
+        if self._errors is not None:
+            self._errors.close()
+        if self._process is not None and self._process.stdin is not None and self._process.stdout is not None:
+            self._process.stdin.close()
+            self._process.stdout.close()
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  `stop` closes it
         process = self._process = subprocess.Popen(
             [
@@ -79,22 +134,9 @@ class LocalServer:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
+            start_new_session=True,  # Ctrl+C in the terminal is meant for whoever shows the answer
         )
-        from appliance.client import Client
-
-        self.url = self._read_address(process)
-        deadline = time.monotonic() + START_TIMEOUT
-        with Client(self.url) as client:
-            while time.monotonic() < deadline:
-                if process.poll() is not None:
-                    raise self._failure(process)
-                # Where it doesn't answer it may just be stopping with an error, which the next look tells.
-                with suppress(ServerError):
-                    health = client.health()
-                    if health.status == "ok":
-                        return health
-                time.sleep(_POLL)
-        raise ServerError(f"{self._bundle}: the server did not load it within {START_TIMEOUT:.0f} s; try a smaller one")
+        return process
 
     def stop(self) -> None:
         """Stop the server: it gets some seconds to end its answers, then it is killed."""

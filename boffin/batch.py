@@ -18,7 +18,7 @@ from typing import Any, TextIO
 import httpx
 import typer
 
-from boffin.conversation import open_endpoint
+from boffin.served import endpoint, find_bundle, key
 from bundle.digests import digest_value
 from bundle.errors import DatasetError, ServerError
 
@@ -66,8 +66,9 @@ def run_batch(
         typer.echo(f"{len(asked) - len(left)} of {len(asked)} are answered already.", err=True)
     if not left:
         return
-    with open_endpoint(folder, assignments, bundle, url) as endpoint, out.open("a", encoding="utf-8") as file:
-        failed = asyncio.run(_Batch(endpoint, file, len(left)).run(left, at_once))
+    served = None if url else find_bundle(folder, assignments, bundle)
+    with endpoint(served, url) as address, out.open("a", encoding="utf-8") as file:
+        failed = asyncio.run(_Batch(address, file, len(left)).run(left, at_once))
     if failed:
         raise ServerError(
             f"{failed} of {len(left)} got no answer; {out} says why, and the same command asks them again"
@@ -137,7 +138,7 @@ class _Batch:
         # One more than there are slots, so that a prompt is there when an answer ends.
         workers = min(at_once or slots + 1, len(questions))
         async with httpx.AsyncClient(
-            base_url=self._endpoint, timeout=TIMEOUT, headers=authorization(), trust_env=False
+            base_url=self._endpoint, timeout=TIMEOUT, headers=authorization(key()), trust_env=False
         ) as http:
             await asyncio.gather(*(self._work(http, waiting) for _ in range(workers)))
         self._show(last=True)

@@ -12,7 +12,7 @@ import typer
 
 from appliance.checking import BlockReader
 from appliance.library import Library
-from boffin.conversation import find_bundle
+from boffin.served import find_bundle
 from bundle.errors import BundleError, SettingsError
 from bundle.manifest import load_manifest
 from symbols.check import check_code

@@ -15,6 +15,8 @@
     ├── SuiteError          a suite of questions that can't be used
     ├── GateError           an expert that is worse than allowed
     ├── ServerError         the local endpoint: doesn't start, doesn't answer
+    ├── ConversationError   the file of conversations, or one that is imported
+    ├── AttachmentError     a file that a question names
     └── Interrupted         the user stopped the work, which can be taken up again
 
 Messages say what is wrong, where, and what to do. Knows nothing about how they are shown.
@@ -86,6 +88,14 @@ class GateError(BoffinError):
 
 class ServerError(BoffinError):
     """The local endpoint doesn't start or doesn't answer."""
+
+
+class ConversationError(BoffinError):
+    """The file of conversations, or one that is imported, can't be used."""
+
+
+class AttachmentError(BoffinError):
+    """A file that a question names can't go along with it."""
 
 
 class Interrupted(BoffinError):

@@ -21,7 +21,7 @@ _BRIEF = 240
 class Passage(BaseModel):
     """A piece of documentation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     symbol: str = ""
     """The full dotted name that it documents, e.g. `numpy.linalg.norm`; empty for a section."""

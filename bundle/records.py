@@ -27,7 +27,7 @@ REPORT = "report.json"
 class Provenance(BaseModel):
     """Where a record comes from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     """The kind of source that gave it, e.g. `package`."""
@@ -54,7 +54,7 @@ class Provenance(BaseModel):
 class Record(BaseModel):
     """One instruction and its answer."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     instruction: str
     """The question."""
@@ -89,7 +89,7 @@ class Record(BaseModel):
 class Rejection(BaseModel):
     """Something that was left out, and why."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: str
     """The reason, e.g. `too-long`."""

@@ -47,7 +47,7 @@ def grounded(question: str, documentation: str) -> str:
 class PromptTemplate(BaseModel):
     """A chat template with all that it needs to be rendered; stored in the adapter and in the bundle."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     """The jinja2 text."""

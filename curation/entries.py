@@ -24,7 +24,7 @@ CORPUS = "corpus.jsonl"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Origin(_Frozen):

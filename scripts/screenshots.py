@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.client import AsyncClient
+from appliance.conversations import Store, Thread
 from appliance.launch import LocalServer
 from appliance.settings import ApplianceSettings
 from appliance.tui import ChatApp
@@ -43,14 +44,18 @@ async def take(url: str, question: str, size: tuple[int, int]) -> str:
     Raises:
         ServerError: no server answers, or it doesn't end in time.
     """
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "conversations.db") as store:
+        return await _take(url, question, size, Thread(store))
+
+
+async def _take(url: str, question: str, size: tuple[int, int], thread: Thread) -> str:
     async with AsyncClient(url) as client:
-        model = (await client.models())[0]
-        app = ChatApp(client, model, model)
+        app = ChatApp(client, thread, (await client.models())[0])
         async with app.run_test(size=size) as pilot:
             app.chat.query_one(Prompt).text = question
             await pilot.press("enter")
             deadline = time.monotonic() + PATIENCE
-            while app.chat.answering or not app.chat.transcript.turns:
+            while app.chat.answering or not thread.path:
                 if time.monotonic() > deadline:
                     raise ServerError(f"{url}: no answer within {PATIENCE:.0f} seconds; look at the server's log")
                 await pilot.pause(0.05)

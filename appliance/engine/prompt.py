@@ -43,6 +43,10 @@ class PromptBuilder:
             return self._model.tokenize(self._template.render(clean), parse_special=True)
         return self._tokenize_marked(self._template.render(marked))
 
+    def begun(self, text: str) -> list[int]:
+        """The tokens of an answer that has begun: plain text, as an answer's own tokens are."""
+        return self._model.tokenize(text.replace(_MARK, ""))
+
     def completion(self, text: str) -> list[int]:
         """The tokens of a bare text: its control tokens are read as such, and it begins as the file says, once."""
         tokens = self._model.tokenize(text, add_special=True, parse_special=True)

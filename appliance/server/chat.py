@@ -23,7 +23,7 @@ from appliance.server.openai_schema import ChatRequest
 from appliance.server.scored import chat_logprobs
 from appliance.server.serving import Serving
 from appliance.server.sources import chat_annotations_of, check_of, sources_of
-from appliance.server.stream import Stream
+from appliance.server.stream import Stream, described
 
 if TYPE_CHECKING:  # it imports llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
@@ -33,12 +33,13 @@ def router(serving: Serving) -> APIRouter:
     """The route, for what is served."""
     routes = APIRouter()
 
-    @routes.post("/v1/chat/completions")
+    @routes.post("/v1/chat/completions", responses=described())
     async def chat(body: ChatRequest, client: Request) -> Response:
-        messages = [message.plain() for message in body.messages]
+        messages, begun = body.conversation
         answering = await serving.chat(
             client,
             messages,
+            begun=begun,
             grounding=body.grounding,
             check=body.check,
             model=body.model,

@@ -19,11 +19,12 @@ from appliance.citing import Cited
 from appliance.engine.errors import EngineError
 from appliance.engine.request import Finished, Piece
 from appliance.server.answering import Answering, Told
+from appliance.server.failures import DESCRIBED_BRIEFLY
 from appliance.server.ollama_schema import OllamaChat, OllamaGenerate, OllamaShow
 from appliance.server.replies import as_json, finish_reason
 from appliance.server.serving import Serving
 from appliance.server.sources import annotations_of, check_of, sources_of
-from appliance.server.stream import LINES, Stream
+from appliance.server.stream import LINES, Stream, described
 
 VERSION = "0.12.0"
 """The version of Ollama whose shapes these are; some clients ask for it and want a recent one."""
@@ -36,9 +37,9 @@ Shape = Callable[[str], dict[str, Any]]
 
 def router(serving: Serving) -> APIRouter:
     """The routes, for what is served."""
-    routes = APIRouter(prefix="/api")
+    routes = APIRouter(prefix="/api", responses=DESCRIBED_BRIEFLY)
 
-    @routes.post("/chat")
+    @routes.post("/chat", responses=described(LINES))
     async def chat(body: OllamaChat, client: Request) -> Response:
         messages = [{"role": message.role, "content": message.content} for message in body.messages]
 
@@ -47,7 +48,7 @@ def router(serving: Serving) -> APIRouter:
 
         return await answer(body, client, shape, messages)
 
-    @routes.post("/generate")
+    @routes.post("/generate", responses=described(LINES))
     async def generate(body: OllamaGenerate, client: Request) -> Response:
         messages = [{"role": "system", "content": body.system}] if body.system else []
         messages.append({"role": "user", "content": body.prompt})

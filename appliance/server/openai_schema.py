@@ -49,12 +49,25 @@ class ChatRequest(_Choices):
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     """How many of the likeliest tokens to tell at each place."""
     response_format: ResponseFormat | None = None
+    continue_final_message: bool = False
+    """Whether the answer goes on with the last message, one of the assistant's, where that ends; the name is vLLM's."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.top_logprobs and not self.logprobs:
             raise ValueError("top_logprobs needs logprobs")
+        if self.continue_final_message:
+            if self.messages[-1].role != "assistant":
+                raise ValueError("continue_final_message needs a last message of the assistant")
+            if self.response_format and self.response_format.type != "text":
+                raise ValueError("continue_final_message and response_format don't go together; leave one out")
         return self
+
+    @property
+    def conversation(self) -> tuple[list[dict[str, str]], str]:
+        """What the prompt is made of: the messages, and the beginning of the answer to them."""
+        messages = [message.plain() for message in self.messages]
+        return (messages[:-1], messages[-1]["content"]) if self.continue_final_message else (messages, "")
 
     @property
     def longest(self) -> int | None:

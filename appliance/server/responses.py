@@ -23,14 +23,14 @@ from appliance.server.answering import Answering, Told
 from appliance.server.responses_schema import ResponsesRequest
 from appliance.server.serving import Serving
 from appliance.server.sources import annotations_of, check_of, sources_of
-from appliance.server.stream import Stream
+from appliance.server.stream import Stream, described
 
 
 def router(serving: Serving) -> APIRouter:
     """The route, for what is served."""
     routes = APIRouter()
 
-    @routes.post("/v1/responses")
+    @routes.post("/v1/responses", responses=described())
     async def responses(body: ResponsesRequest, client: Request) -> Response:
         answering = await serving.chat(
             client,

@@ -75,11 +75,13 @@ class Serving:
         *,
         grounding: bool | None,
         check: CheckPolicy | None,
+        begun: str = "",
         **asked: Any,
     ) -> Answering:
         """Begin the answers to a conversation, with what of the documentation fits it; else as `answer`.
 
-        `grounding` and `check` say whether documentation is read and code checked; the settings stand in for None.
+        `begun` is what of the answer is there already; `grounding` and `check` say whether documentation is read and
+        code checked, where the settings stand in for None.
 
         Raises:
             ApiError: no such model is served, or it is still loading.
@@ -89,7 +91,7 @@ class Serving:
 
         def prompts(expert: Expert) -> list[tuple[int, ...]]:
             found.append(expert.ground(messages, grounding))
-            return [expert.chat_prompt(messages, found[-1])]
+            return [expert.chat_prompt(messages, begun, found[-1])]
 
         answering = await self.answer(client, prompts, **asked)
         answering.grounding = found[-1]
@@ -100,7 +102,7 @@ class Serving:
 
             async def again(findings: Sequence[Finding]) -> Answering:
                 talk = without(messages, findings)
-                other = await self.answer(client, lambda expert: [expert.chat_prompt(talk, found[-1])], **asked)
+                other = await self.answer(client, lambda expert: [expert.chat_prompt(talk, begun, found[-1])], **asked)
                 other.grounding, other.table = answering.grounding, answering.table
                 return other
 
@@ -155,6 +157,10 @@ def _with_seed(request: GenerationRequest, choice: int) -> GenerationRequest:
 
 
 def caller(client: Request) -> str:
-    """Who asks: the name of the key, or else the address that it comes from; waiting callers take turns."""
+    """Who asks: the name of the key, or else the address that it comes from; with a public key both. Waiting callers
+    take turns."""
     key: str = getattr(client.state, "key", "")
-    return f"key {key}" if key else f"address {client.client.host if client.client else ''}"
+    address = f"address {client.client.host if client.client else ''}"
+    if getattr(client.state, "public", False):
+        return f"key {key}, {address}"
+    return f"key {key}" if key else address

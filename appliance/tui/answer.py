@@ -1,31 +1,40 @@
 """One answer in the conversation: its Markdown as it streams in, and a line that says how it ended.
 
-Knows nothing about HTTP: whoever reads the stream feeds it.
+Knows nothing about HTTP or the store: whoever reads the stream feeds it.
 """
 
 from __future__ import annotations
 
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Label, Markdown
 from textual.widgets.markdown import MarkdownStream
 
-from appliance.sanitise import Sanitiser
+from appliance.conversations import Message
+from appliance.sanitise import clean, clean_line
 from appliance.tui.markdown import ExpertMarkdown
+from appliance.tui.news import Selected
 
 WAITING = "…"
+ENDINGS = {"stopped": "stopped", "cut": "cut off at the longest answer", "failed": "broken off"}
+"""How an answer ended, where that is worth a line."""
+VOTES = {1: "▲ good", -1: "▼ bad"}
 
 
 class Answer(Vertical):
     """An answer of the expert."""
 
-    def __init__(self) -> None:
+    def __init__(self, message: Message, place: tuple[int, int] = (1, 1)) -> None:
+        """`place` is which of the answers to its question it is, and how many there are."""
         super().__init__()
-        self.text = ""
+        self.message = message
+        self.text = clean(message.text)
         """What came so far, sanitised."""
-        self._sanitiser = Sanitiser()
-        self._markdown = ExpertMarkdown()
-        self._ending = Label(WAITING, classes="ending", markup=False)
+        self._place = place
+        self._note = ""
+        self._markdown = ExpertMarkdown(self.text)
+        self._ending = Label("", classes="ending", markup=False)
         self._stream: MarkdownStream | None = None
 
     def compose(self) -> ComposeResult:
@@ -33,20 +42,52 @@ class Answer(Vertical):
         yield self._markdown
         yield self._ending
 
-    async def feed(self, delta: str) -> None:
-        """Show the next piece; pieces that come faster than they can be drawn are drawn together."""
+    def on_mount(self) -> None:
+        """Say how it ended, or that it is awaited."""
+        self._show_ending()
+
+    def on_click(self, event: events.Click) -> None:
+        """Select it."""
+        self.post_message(Selected(self.message.id))
+
+    @on(Markdown.LinkClicked)
+    def copy_link(self, event: Markdown.LinkClicked) -> None:
+        """A link is never opened: its address goes to the clipboard."""
+        self.app.copy_to_clipboard(clean_line(event.href, 2_000))
+
+    def show(self, message: Message, place: tuple[int, int]) -> None:
+        """Show another state of the same answer: a vote, say."""
+        self.message, self._place = message, place
+        self._show_ending()
+
+    async def feed(self, text: str) -> None:
+        """Show the next piece, sanitised; pieces that come faster than they can be drawn are drawn together."""
         if self._stream is None:
             self._ending.display = False
             self._stream = Markdown.get_stream(self._markdown)
-        text = self._sanitiser.feed(delta)
         self.text += text
         await self._stream.write(text)
 
-    async def finish(self, ending: str = "") -> None:
-        """Draw the whole once more, so that nothing is left half-parsed, and show `ending` below it."""
+    async def finish(self, message: Message, note: str = "") -> None:
+        """Draw the whole once more, so that nothing is left half-parsed, and say how it ended."""
         if self._stream is not None:
             await self._stream.stop()
             self._stream = None
             await self._markdown.update(self.text)
-        self._ending.update(ending)
-        self._ending.display = bool(ending)
+        self.message, self._note = message, note
+        self._show_ending()
+
+    def _show_ending(self) -> None:
+        message = self.message
+        facts = [ENDINGS.get(message.state, ""), "from cache" if message.figures.cached else "", self._note]
+        facts += [branch(self._place), VOTES.get(message.vote, "")]
+        if message.state == "writing":
+            facts = [WAITING]
+        line = " · ".join(fact for fact in facts if fact)
+        self._ending.update(line)
+        self._ending.display = bool(line)
+
+
+def branch(place: tuple[int, int]) -> str:
+    """Which of several it is; empty where there is one."""
+    return f"‹ {place[0]} of {place[1]} ›" if place[1] > 1 else ""

@@ -1,4 +1,4 @@
-"""The header: the expert's name."""
+"""The header: the expert's name, and the conversation's."""
 
 from __future__ import annotations
 
@@ -16,8 +16,14 @@ class ExpertHeader(Horizontal):
     def __init__(self, name: str) -> None:
         super().__init__()
         self._expert = clean_line(name, 60)
+        self._title = Label("", id="title", markup=False)
 
     def compose(self) -> ComposeResult:
-        """Yield the name and the program's."""
+        """Yield the names, and the program's."""
         yield Label(Content.assemble(("◆ ", "$primary"), Content(self._expert).stylize("bold")), id="expert")
+        yield self._title
         yield Label("boffin", id="program")
+
+    def show(self, title: str) -> None:
+        """Show a conversation's name; empty before its first question."""
+        self._title.update(clean_line(title))

@@ -1,8 +1,8 @@
-"""The help: every key, read from the bindings themselves."""
+"""The help: every key as it is bound now, read from the bindings themselves, with the id that rebinds it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.table import Table
@@ -12,13 +12,16 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
-BindingGroup = tuple[str, Sequence[BindingType]]
+from appliance.tui.keys import keys_shown
+
+BindingGroup = tuple[str, Sequence[Binding]]
 """A heading and the bindings below it."""
 
 
 class HelpScreen(ModalScreen[None]):
     """All keys on one page."""
 
+    BINDING_GROUP_TITLE = "Help"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f1,q", "dismiss", "Close", id="help.close"),
     ]
@@ -35,15 +38,13 @@ class HelpScreen(ModalScreen[None]):
             for title, bindings in self._groups:
                 yield Label(title, classes="group")
                 yield Static(self._table(bindings))
+            yield Label("Another key: [appliance.chat.keys] in boffin.toml, by the id.", classes="note", markup=False)
 
-    def _table(self, bindings: Sequence[BindingType]) -> Table:
+    def _table(self, bindings: Sequence[Binding]) -> Table:
         table = Table.grid(padding=(0, 2))
-        table.add_column(min_width=12, no_wrap=True)
-        table.add_column()
-        for binding in _full(bindings):
-            table.add_row(self.app.get_key_display(binding), binding.tooltip or binding.description)
+        table.add_column(min_width=14, no_wrap=True)
+        table.add_column(ratio=1)
+        table.add_column(no_wrap=True, style="dim")
+        for binding in bindings:
+            table.add_row(keys_shown(self.app, binding), binding.tooltip or binding.description, binding.id or "")
         return table
-
-
-def _full(bindings: Sequence[BindingType]) -> Iterator[Binding]:
-    return (binding for binding in bindings if isinstance(binding, Binding))

@@ -1,13 +1,10 @@
 """Markdown as models write it, hostile Markdown too: Textual's widget with its soft spots taken out.
 
-HTML is text (Textual would drop it, and with it every `<class 'int'>`), a host name is no link, nothing is opened,
-table cells are never read as markup, and a table that streams in is drawn anew instead of patched.
+Nothing is opened, table cells are never read as markup, and a table that streams in is drawn anew instead of patched.
 """
 
 from __future__ import annotations
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token as MarkdownToken
 from pygments.token import Token  # type: ignore[import-untyped]
 from textual.app import ComposeResult
 from textual.content import Content
@@ -15,7 +12,7 @@ from textual.highlight import HighlightTheme, highlight
 from textual.widgets import Markdown
 from textual.widgets._markdown import MarkdownBlock, MarkdownFence, MarkdownTable, MarkdownTableContent
 
-from appliance.sanitise import clean
+from appliance.markdown import parser
 
 PLAIN = {"", "text", "txt", "output", "console"}
 """Fence labels without highlighting; an unlabelled fence is one of them, for guessing its language is slow."""
@@ -76,22 +73,9 @@ BLOCKS: dict[str, type[MarkdownBlock]] = {"fence": Code, "code_block": Code, "ta
 class ExpertMarkdown(Markdown):
     """The Markdown of one answer."""
 
-    def __init__(self) -> None:
-        super().__init__(parser_factory=_parser, open_links=False)
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text, parser_factory=parser, open_links=False)
 
     def get_block_class(self, block_name: str) -> type[MarkdownBlock]:
         """The widget for a kind of block."""
         return BLOCKS.get(block_name) or super().get_block_class(block_name)
-
-
-def _parser() -> MarkdownIt:
-    parser = MarkdownIt("gfm-like", {"html": False, "linkify": False})
-    parser.core.ruler.push("fit", lambda state: _fit(state.tokens))
-    return parser
-
-
-def _fit(tokens: list[MarkdownToken]) -> None:
-    """Sanitise the text of tokens once more: Markdown has turned entities such as `&#x202e;` into characters."""
-    for token in tokens:
-        token.content = clean(token.content)
-        _fit(token.children or [])

@@ -1,8 +1,12 @@
-"""Boffin's own theme: dark, with one accent colour. Textual's themes stay available beside it."""
+"""Boffin's own themes: dark with one accent colour, and high contrast. Textual's themes stay available beside them."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from textual.theme import Theme
+
+from bundle.errors import SettingsError
 
 BOFFIN = Theme(
     name="boffin",
@@ -34,3 +38,45 @@ BOFFIN = Theme(
         "scrollbar-corner-color": "#12151c",
     },
 )
+
+CONTRAST = Theme(
+    name="boffin-contrast",
+    primary="#ffff00",
+    secondary="#00ffff",
+    accent="#ff00ff",
+    warning="#ffff00",
+    error="#ff8080",
+    success="#80ff80",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#303030",
+    dark=True,
+    variables={
+        "border": "#ffffff",
+        "border-blurred": "#ffffff",
+        "text-muted": "#ffffff",
+        "footer-background": "#000000",
+        "footer-key-foreground": "#ffff00",
+        "footer-description-foreground": "#ffffff",
+        "block-cursor-foreground": "#000000",
+        "block-cursor-background": "#ffff00",
+        "input-selection-background": "#0000ff",
+        "scrollbar": "#ffffff",
+        "scrollbar-background": "#000000",
+    },
+)
+"""White, yellow and black: for eyes and screens that need it."""
+PLAIN = "ansi-dark"
+"""Textual's theme of the terminal's own 16 colours."""
+
+
+def fitting(named: str, color_system: str | None, known: Collection[str]) -> str:
+    """The theme to begin with: the one that is named, or what the terminal can show.
+
+    Raises:
+        SettingsError: there is none of that name.
+    """
+    if named and named not in known:
+        raise SettingsError(f"appliance.chat.theme: no theme is called {named!r}; there are {', '.join(sorted(known))}")
+    return named or (PLAIN if color_system == "standard" else BOFFIN.name)

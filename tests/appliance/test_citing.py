@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appliance.citing import cite
-from appliance.events import Citation, marked
+from appliance.wire import Citation, marked
 from bundle.grounding import Source
 from bundle.passages import Passage
 

@@ -12,6 +12,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from appliance.client import Client, Done
+from appliance.direct import Direct
 from appliance.engine.expert import Expert
 from appliance.launch import LocalServer
 from appliance.settings import ApplianceSettings, Grounding
@@ -75,12 +76,12 @@ def test_the_grounded_prompt_has_the_same_tokens_in_training_and_serving(
         assert bool(grounding.sources) == ("zoo" in question)
         provenance = Provenance(source="", package="zoo", version="", symbol="", kind="", licence="")
         record = Record(instruction=question, documentation=grounding.text(), output="x", provenance=provenance)
-        assert list(reader.chat_prompt(messages, grounding)) == encoder.prompt(record.message)
+        assert list(reader.chat_prompt(messages, grounding=grounding)) == encoder.prompt(record.message)
 
 
 def test_the_prompt_reads_as_documented(reader: Expert) -> None:
     messages = [{"role": "user", "content": "Is it zoo.feed or zoo.pet?"}]
-    text = reader.text(reader.chat_prompt(messages, reader.ground(messages)))
+    text = reader.text(reader.chat_prompt(messages, grounding=reader.ground(messages)))
     assert text.endswith(
         "<|im_start|>user\nDocumentation:\n\n[1] zoo.feed(animal, food=None) (zoo 2.1)\nFeed an animal of the zoo.\n\n"
         "Not in the documentation: zoo.pet\n\nQuestion: Is it zoo.feed or zoo.pet?<|im_end|>\n<|im_start|>assistant\n"
@@ -91,7 +92,7 @@ def test_a_passage_cannot_leave_its_place(reader: Expert) -> None:
     messages = [{"role": "user", "content": "What is zoo.evil?"}]
     control = set(reader.model.control_tokens.values())
     plain, prompt = (
-        [token for token in reader.chat_prompt(messages, grounding) if token in control]
+        [token for token in reader.chat_prompt(messages, grounding=grounding) if token in control]
         for grounding in (reader.ground(messages, False), reader.ground(messages))
     )
     assert prompt == plain
@@ -114,14 +115,14 @@ def test_a_long_question_leaves_room_for_its_answer(reader: Expert) -> None:
     messages = [{"role": "user", "content": f"What is `zoo.feed`? {'and so on ' * 150}"}]
     plain = reader.chat_prompt(messages)
     assert len(plain) < reader.settings.context < len(plain) + reader.settings.context // 4
-    assert len(reader.chat_prompt(messages, reader.ground(messages))) < reader.settings.context
+    assert len(reader.chat_prompt(messages, grounding=reader.ground(messages))) < reader.settings.context
 
 
 def test_only_the_last_question_has_documentation(reader: Expert) -> None:
     first = [*ASKED, {"role": "assistant", "content": "So."}, {"role": "user", "content": "With which food?"}]
     grounding = reader.ground(first)
     assert [source.passage.symbol for source in grounding.sources][:1] == ["zoo.feed"]
-    text = reader.text(reader.chat_prompt(first, grounding))
+    text = reader.text(reader.chat_prompt(first, grounding=grounding))
     assert text.count("Documentation:") == 1 and text.index("Documentation:") > text.index("So.")
 
 
@@ -197,3 +198,13 @@ def test_another_index_than_the_sealed_one_is_refused(
             Expert(documented, settings, tmp_path)
     finally:
         index.write_bytes(kept)
+
+
+def test_the_expert_in_this_process_tells_the_same(
+    documented: Path, settings: ApplianceSettings, tmp_path: Path
+) -> None:
+    with Direct(documented, settings, tmp_path) as expert:
+        done = list(expert.chat(ASKED, max_tokens=4))[-1]
+        assert isinstance(done, Done) and [one.title for one in done.sources] == ["zoo.feed"]
+        done = list(expert.chat(ASKED, max_tokens=4, grounding=False))[-1]
+        assert isinstance(done, Done) and done.sources == ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -47,6 +49,25 @@ def test_it_stops_when_its_standard_input_closes(bundle: Path, settings: Applian
         server.stop()
 
 
+def test_a_server_that_was_killed_is_back_at_its_address(
+    bundle: Path, settings: ApplianceSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.launch._LOOK", 0.05)
+    with LocalServer(bundle, settings, tmp_path) as server, server.kept_alive(), Client(server.url) as client:
+        assert server._process is not None
+        killed = server._process
+        killed.kill()
+        killed.wait()
+        deadline = time.monotonic() + 60
+        while True:
+            with suppress(ServerError):
+                if client.health().status == "ok":
+                    break
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert server._process is not killed
+
+
 def test_a_server_that_cannot_start_says_why(bundle: Path, settings: ApplianceSettings, tmp_path: Path) -> None:
     too_long = settings.model_copy(update={"context": 100_000})
     with pytest.raises(ServerError, match=r"^appliance\.context is 100000"), LocalServer(bundle, too_long, tmp_path):
@@ -60,5 +81,7 @@ def test_files_in_the_current_folder_do_not_stand_in_for_modules(
 ) -> None:
     (tmp_path / "uvicorn.py").write_text("raise SystemExit('taken over')")
     monkeypatch.chdir(tmp_path)
+    # A relative path in it would name that folder, and rightly so.
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
     with LocalServer(bundle, settings, tmp_path) as server:
         assert server.url

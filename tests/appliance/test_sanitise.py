@@ -9,9 +9,11 @@ import pytest
 from textual.app import App
 from textual.pilot import Pilot
 
+from appliance.conversations import Message
 from appliance.sanitise import MAX_LINE, Sanitiser, clean, clean_line
 from appliance.tui.answer import Answer
 
+EMPTY = Message(id=1, parent=None, role="assistant", text="")
 HOSTILE = {
     "clear the screen": "before\x1b[2J\x1b[Hafter",
     "title": "\x1b]0;owned\x07",
@@ -89,13 +91,14 @@ class Answers(App[None]):
 
     async def draw(self, pilot: Pilot[None], text: str, step: int) -> str:
         """Stream a text in pieces of `step` characters; returns the screen at the end, harmless at every moment."""
-        answer = Answer()
+        answer = Answer(EMPTY)
         await self.mount(answer)
+        sanitiser = Sanitiser()
         for at in range(0, len(text), step):
-            await answer.feed(text[at : at + step])
+            await answer.feed(sanitiser.feed(text[at : at + step]))
             await pilot.pause(0)
             self.check()
-        await answer.finish("stopped")
+        await answer.finish(EMPTY.model_copy(update={"state": "stopped"}))
         await pilot.pause()
         drawn = self.check()
         await answer.remove()
@@ -132,7 +135,7 @@ async def test_html_and_module_names_are_shown_as_text() -> None:
     text = "It is a <class 'int'> of numpy.ma, see <b>here</b>."
     async with app.run_test(size=(80, 24)) as pilot:
         assert text in await app.draw(pilot, text, len(text))
-        await app.mount(answer := Answer())
+        await app.mount(answer := Answer(EMPTY))
         await answer.feed(text)
-        await answer.finish()
+        await answer.finish(EMPTY)
         assert "@click" not in repr(answer.query_one("MarkdownParagraph").render())

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "llama_cpp", "textual"}
 STAGES = {"curation", "trainer", "convert", "evaluation", "appliance"}
-ROOMS = STAGES | {"boffin", "bundle", "sandbox", "symbols"}
+ROOMS = STAGES | {"boffin", "boffin_sphinx", "bundle", "sandbox", "symbols"}
 LEAVES = {"bundle", "sandbox", "symbols"}
 
 FORBIDDEN = {
@@ -27,9 +27,11 @@ FORBIDDEN = {
     "convert": {"textual", "trl"} | (STAGES - {"convert"}) | {"boffin", "sandbox", "symbols"},
     "evaluation": {"torch", "llama_cpp", "textual"} | (STAGES - {"evaluation"}) | {"boffin"},
     "appliance": (HEAVY - {"llama_cpp", "textual"}) | (STAGES - {"appliance"}) | {"boffin", "sandbox"},
+    "appliance.conversations": HEAVY | {"httpx", "fastapi", "rich"},
     "appliance.tui": HEAVY - {"textual"} | {"appliance.engine", "appliance.server"},
     "appliance.server.__main__": {"textual", "appliance.tui"},
     "boffin": HEAVY,
+    "boffin_sphinx": HEAVY | (ROOMS - {"boffin_sphinx"}) | {"pydantic", "httpx"},
 }
 
 IMPORT_ALL = """

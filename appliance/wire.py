@@ -1,13 +1,45 @@
-"""What a client of the appliance gets: an answer's pieces, its checks and its end; a server's health.
+"""What who asks and who answers tell each other, as data: options of a request, pieces of an answer, health.
 
-The fields are those of the server's JSON. Knows nothing about HTTP.
+Knows nothing about HTTP or JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol, TypedDict, Unpack
+
+from bundle.errors import ServerError
+
+Message = Mapping[str, str]
+"""A chat message: `role` (system, user or assistant) and `content`."""
+
+
+class ChatOptions(TypedDict, total=False):
+    """What a request may say about its answer; the server's settings stand in for what it leaves out."""
+
+    model: str
+    """The expert's name; left out, the one that is served."""
+    temperature: float
+    """0 is greedy."""
+    top_p: float
+    """Share of probability that is kept."""
+    repeat_penalty: float
+    """Penalty on tokens of the last 64; 1 is none."""
+    max_tokens: int
+    """Longest answer, in tokens."""
+    seed: int
+    """Equal seeds and settings give equal answers."""
+    stop: list[str]
+    """Texts that end the answer; they are not part of it."""
+    continue_final_message: bool
+    """Whether the answer goes on with the last message, which is the assistant's."""
+    cache: bool
+    """False: neither read the answer from the server's cache nor store it there."""
+    grounding: bool
+    """Whether documentation is read before the answer."""
+    check: Literal["off", "flag", "repair"]
+    """What becomes of code in the answer that has what doesn't exist."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +152,27 @@ class Done:
     """What of it the sources bear out, in order."""
     checks: tuple[CodeCheck, ...] = ()
     """What became of its code blocks, in order."""
+
+
+Event = Delta | CodeCheck | Done
+"""What comes of an answer."""
+
+
+class ContextExceeded(ServerError):
+    """The conversation is longer than the context that is kept for one."""
+
+
+class Answering(Protocol):
+    """Who answers: the client of a server, or the expert in this process."""
+
+    def models(self) -> list[str]:
+        """The names of those that answer."""
+
+    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Generator[Event]:
+        """The answer to a conversation: deltas and checks of its code, then one `Done`.
+
+        Closing the iterator cancels the answer.
+        """
 
 
 @dataclass(frozen=True)
