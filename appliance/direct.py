@@ -11,12 +11,30 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
+from appliance.checking import Checker
+from appliance.citing import cite
 from appliance.settings import ApplianceSettings
-from appliance.wire import ChatOptions, ContextExceeded, Delta, Done, Message, Timings, Usage
+from appliance.wire import (
+    ChatOptions,
+    Citation,
+    CodeCheck,
+    ContextExceeded,
+    Delta,
+    Done,
+    Event,
+    Finding,
+    Message,
+    Source,
+    Timings,
+    Usage,
+)
+from bundle.grounding import Grounding
 
 if TYPE_CHECKING:  # it imports llama.cpp, which is loaded beside this
     from appliance.engine.expert import Expert
     from appliance.engine.request import Finished
+
+_TOLD = ("title", "package", "version", "licence", "attribution", "url")
 
 
 class Direct:
@@ -44,7 +62,7 @@ class Direct:
         """
         return [self._loading.result().manifest.name]
 
-    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Generator[Delta | Done]:
+    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Generator[Event]:
         """Stream the answer to a conversation: deltas, then one `Done`. Closing the iterator cancels the answer.
 
         Raises:
@@ -56,8 +74,10 @@ class Direct:
 
         expert = self._loading.result()
         begun = messages[-1]["content"] if options.get("continue_final_message") else ""
+        talk = list(messages[:-1] if begun else messages)
+        grounding = expert.ground(talk, options.get("grounding"))
         request = expert.request(
-            expert.chat_prompt(list(messages[:-1] if begun else messages), begun),
+            expert.chat_prompt(talk, begun, grounding),
             max_tokens=options.get("max_tokens"),
             temperature=options.get("temperature"),
             top_p=options.get("top_p"),
@@ -68,7 +88,7 @@ class Direct:
         answers = expert.answers if options.get("cache", True) else None
         if answers is not None and (stored := answers.get(request)) is not None:
             yield Delta(stored.text)
-            yield _done(stored.finished, cached=True)
+            yield _done(stored.finished, stored.text, expert, grounding, cached=True)
             return
         text = ""
         try:
@@ -81,7 +101,7 @@ class Direct:
                 elif isinstance(event, Finished):
                     if answers is not None:
                         answers.put(request, StoredAnswer(text, event))
-                    yield _done(event, cached=False)
+                    yield _done(event, text, expert, grounding, cached=False)
         except errors.ContextExceeded as error:
             raise ContextExceeded(str(error)) from None
 
@@ -92,6 +112,22 @@ def _load(bundle: Path, settings: ApplianceSettings, cache_dir: Path) -> Expert:
     return Expert(bundle, settings, cache_dir)
 
 
-def _done(end: Finished, *, cached: bool) -> Done:
+def _done(end: Finished, text: str, expert: Expert, grounding: Grounding, *, cached: bool) -> Done:
+    """The end of an answer, with what of it is cited and what became of its code."""
     usage = Usage(end.prompt_tokens, end.completion_tokens, end.prompt_tokens + end.completion_tokens)
-    return Done("stop" if end.reason == "stop" else "length", usage, Timings(**asdict(end.timings)), cached)
+    sources = [
+        Source(number, **{name: getattr(one.passage, name) for name in _TOLD}, text=one.text)
+        for number, one in enumerate(grounding.sources, start=1)
+    ]
+    checks: list[CodeCheck] = []
+    table = expert.library.table
+    if table and expert.settings.checking.policy != "off":
+        checker = Checker(table)
+        for block in [*checker.feed(text), *checker.end()]:
+            found = checker.check(block)
+            findings = tuple(Finding(one.line, one.name, one.problem, one.nearest) for one in found.findings)
+            checks.append(CodeCheck(found.block, found.start, found.end, findings, found.error))
+    citations = [Citation(one.start, one.end, one.number) for one in cite(text, grounding.sources)]
+    reason = "stop" if end.reason == "stop" else "length"
+    timings = Timings(**asdict(end.timings))
+    return Done(reason, usage, timings, cached, tuple(sources), tuple(citations), tuple(checks))

@@ -78,7 +78,7 @@ def read_answer(
                             text = fit.feed(event.text)
                             draft.feed(text)
                             yield text
-                        else:
+                        elif isinstance(event, Done):
                             took = figures(event, first_token)
                             state = "cut" if event.finish_reason == "length" else "whole"
                 break

@@ -89,6 +89,30 @@ class Logs(SettingsPart):
     """Whether with it the prompts are, as the model gets them."""
 
 
+class Grounding(SettingsPart):
+    """What of the documentation the expert reads before it answers, where its bundle has an index."""
+
+    enabled: bool | None = None
+    """Whether it reads any where a request doesn't say (its field `grounding`); left out, a tuned expert does, and a
+    base model, which answers worse with documentation than without, doesn't."""
+    passages: int = Field(default=3, ge=1, le=20)
+    """How many passages at most."""
+    tokens: int = Field(default=400, ge=50)
+    """How long they may be together; never more than a quarter of the context, or half of what a question leaves."""
+
+
+CheckPolicy = Literal["off", "flag", "repair"]
+
+
+class Checking(SettingsPart):
+    """How the code of answers is held to what exists, where the bundle has a symbol table."""
+
+    policy: CheckPolicy = "flag"
+    """Where a request doesn't say (its field `check`): `flag` tells what in a code block doesn't exist as soon as the
+    block closes; `repair` tries once more where something doesn't, and gives the better answer, as a whole; `off`
+    doesn't look."""
+
+
 class Preset(SettingsPart):
     """Options of a conversation, under one name."""
 
@@ -169,6 +193,10 @@ class ApplianceSettings(SettingsPart):
     """How answers are sampled where a request doesn't say."""
     cache: AnswerCache = AnswerCache()
     """The disk cache of whole answers."""
+    grounding: Grounding = Grounding()
+    """What of the documentation the expert reads before it answers."""
+    checking: Checking = Checking()
+    """How the code of answers is held to what exists."""
     prefixes: PrefixCache = PrefixCache()
     """The disk cache of what prompts begin with."""
     chat: ChatSettings = ChatSettings()

@@ -184,12 +184,32 @@ def ask(
     code: Annotated[bool, typer.Option("-x", "--extract", help="Print only the first code block.")] = False,
     go_on: Annotated[bool, typer.Option("-c", "--continue", help="Go on with the last conversation.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts: one object, with what it took.")] = False,
+    grounding: Annotated[
+        bool | None,
+        typer.Option("--grounding/--no-grounding", help="Read the documentation before answering, or don't."),
+    ] = None,
+    sources: Annotated[bool, typer.Option("--sources", help="Cite and list what was read before it.")] = False,
 ) -> None:
     """Ask one question; the answer goes to standard output."""
-    from boffin.ask import ask_once
+    from boffin.ask import Printed, ask_once
 
     asked = " ".join(question or [])
-    ask_once(asked, folder, assignments or [], bundle, url, code=code, go_on=go_on, as_json=as_json)
+    printed = Printed(code=code, as_json=as_json, sources=sources)
+    ask_once(asked, folder, assignments or [], bundle, url, printed, go_on=go_on, grounding=grounding)
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Python files, or Markdown with Python blocks.", metavar="FILE")],
+    folder: Folder = HERE,
+    assignments: Assignments = None,
+    bundle: Bundle = None,
+) -> None:
+    """Tell what in your own code doesn't exist in the libraries that the expert knows; 1 if there is anything."""
+    from boffin.check import check_files
+
+    if check_files(files, folder, assignments or [], bundle):
+        raise typer.Exit(1)
 
 
 app.command()(serve)

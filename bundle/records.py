@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bundle.atomic import atomic_open
 from bundle.digests import digest_value
 from bundle.errors import DatasetError
+from bundle.template import grounded
 
 TRAIN = "train.jsonl"
 EVAL = "eval.jsonl"
@@ -61,11 +62,18 @@ class Record(BaseModel):
     """What the question is about, if it comes apart from it (code, a traceback); mostly empty."""
     output: str
     """The answer, in Markdown."""
+    documentation: str = ""
+    """What of the documentation stands before the question, as a model reads it; mostly nothing."""
     provenance: Provenance
 
     @property
+    def message(self) -> str:
+        """The user's message: the question, below the documentation where there is some."""
+        return grounded(self.question, self.documentation)
+
+    @property
     def question(self) -> str:
-        """The user's message: the instruction, and the input below it where there is one."""
+        """What is asked: the instruction, and the input below it where there is one."""
         return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
 
     @property
@@ -74,7 +82,8 @@ class Record(BaseModel):
 
         Where it comes from isn't in it: a library's new version whose text is the old one gives no new record.
         """
-        return digest_value([self.instruction, self.input, self.output])[:32]
+        texts = [self.instruction, self.input, self.output]
+        return digest_value([*texts, self.documentation] if self.documentation else texts)[:32]
 
 
 class Rejection(BaseModel):

@@ -130,7 +130,7 @@ def _named(documentation: Documentation, name: str) -> list[tuple[int, float]]:
 def _close(documentation: Documentation, name: str) -> str:
     """The name that was probably meant by one that there isn't, with the same owner; empty for none."""
     owner, _, last = name.rpartition(".")
-    alike = [one for one in documentation.members(owner) if abs(len(one) - len(last)) < 3]
+    alike = [one for one in documentation.members(owner) if 3 * abs(len(one) - len(last)) <= len(last)]
     close = difflib.get_close_matches(last, alike, 1, _CLOSE)
     return f"{owner}.{close[0]}" if close else ""
 

@@ -138,6 +138,15 @@ class Dropped(_Frozen):
     """The page, file or line."""
 
 
+def shown_by(entry: Entry) -> str:
+    """The name of an entry that shows code, or answers a question; empty for mere descriptions."""
+    if isinstance(entry, ApiEntry):
+        return (entry.origin.url or entry.documented.symbol) if entry.snippets else ""
+    if isinstance(entry, SectionEntry) and not any(isinstance(one, Snippet) for one in entry.content):
+        return ""
+    return entry.origin.url
+
+
 _LINE: TypeAdapter[Entry | Dropped] = TypeAdapter(
     Annotated[ApiEntry | SectionEntry | QuestionEntry | RecordEntry | Dropped, Field(discriminator="type")]
 )

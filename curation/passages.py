@@ -44,7 +44,7 @@ def write_documentation(dataset: Path, records: Iterable[Record]) -> str:
 
     Args:
         dataset: the dataset's folder.
-        records: the verified records, of which examples are taken.
+        records: verified records, of which examples are taken.
     """
     path = dataset / DOCUMENTATION
     found = passages(dataset / CORPUS, examples(records))

@@ -23,9 +23,11 @@ from appliance.engine.prefixes import PrefixStore
 from appliance.engine.prompt import PromptBuilder
 from appliance.engine.request import GenerationRequest, SamplingParams
 from appliance.engine.threads import threads_for
+from appliance.library import Library
 from appliance.settings import ApplianceSettings
 from bundle.digests import digest_file, digest_value
 from bundle.errors import BundleError, ServerError, SettingsError
+from bundle.grounding import Grounding, with_documentation
 from bundle.manifest import Manifest, ModelFile, load_manifest
 from bundle.template import Message
 
@@ -35,6 +37,7 @@ ANSWERS = "answers"
 """Folder of the answer cache in the cache folder."""
 PREFIXES = "prefixes"
 """Folder of the cache of prefixes there."""
+_NOTHING = Grounding()
 
 
 class MoreSampling(TypedDict, total=False):
@@ -86,6 +89,7 @@ class Expert:
                 f"({settings.context}); raise it, or set it to 0"
             )
         self._prompts = PromptBuilder(self.model, self.manifest.template)
+        self.library = Library(bundle, self.manifest)
         self.prefixes: PrefixStore | None = None
         if settings.prefixes.enabled and not settings.strict:
             stamp = digest_value(
@@ -133,14 +137,37 @@ class Expert:
         for cache in (self.answers, self.prefixes):
             if cache is not None:
                 cache.close()
+        self.library.close()
 
-    def chat_prompt(self, messages: Sequence[Message], begun: str = "") -> tuple[int, ...]:
+    def ground(self, messages: Sequence[Message], wanted: bool | None = None) -> Grounding:
+        """What of the documentation is to stand before a conversation's last question.
+
+        `wanted` says whether any; the settings stand in for None, and for them whether the model was trained at all.
+
+        Raises:
+            BundleError: the bundle's index is damaged.
+            TemplateError: the template refuses the conversation.
+        """
+        settings = self.settings.grounding
+        wanted = settings.enabled if wanted is None else wanted
+        if self.library.documentation is None or not (bool(self.manifest.adapter_digest) if wanted is None else wanted):
+            return _NOTHING
+        left = self.settings.context - len(self.chat_prompt(messages))
+        room = min(settings.tokens, self.settings.context // 4, left // 2)
+        return self.library.ground(messages, room, lambda text: len(self.model.tokenize(text)), settings.passages)
+
+    def chat_prompt(
+        self, messages: Sequence[Message], begun: str = "", grounding: Grounding = _NOTHING
+    ) -> tuple[int, ...]:
         """The tokens of a conversation, up to where the answer begins, or to the end of what of it has `begun`.
+
+        What the grounding has stands before the last question.
 
         Raises:
             TemplateError: the template refuses the conversation.
         """
-        return tuple(self._prompts.chat(messages) + (self._prompts.begun(begun) if begun else []))
+        tokens = self._prompts.chat(with_documentation(messages, grounding))
+        return tuple(tokens + (self._prompts.begun(begun) if begun else []))
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens, control tokens' too; what isn't a whole character is a replacement character.

@@ -13,9 +13,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from appliance.engine.errors import EngineError
-from appliance.engine.request import Event, Finished, Piece, PromptScored
+from appliance.engine.request import Finished, Piece, PromptScored
 from appliance.server import failures, replies
-from appliance.server.answering import Answering
+from appliance.server.answering import Answering, Told
 from appliance.server.openai_schema import CompletionRequest
 from appliance.server.scored import ScoredText
 from appliance.server.serving import Serving
@@ -71,7 +71,7 @@ class _Choice:
             self._echo = prompt if isinstance(prompt, str) else expert.text(answering.requests[number].tokens)
         self._text = self._echo
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Told) -> None:
         """Take an event in."""
         if isinstance(event, PromptScored) and self._scored is not None:
             self._scored.add(event.scores)

@@ -98,10 +98,12 @@ def tiny(tiny_gguf: Path) -> Model:
 
 @pytest.fixture(scope="session")
 def sealed(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Seals a bundle around a GGUF file, the pocket model unless another is given."""
+    """Seals a bundle around a GGUF file, the pocket model unless another is given, with the files of a folder."""
 
-    def make(file: Path = gguf, **changes: Any) -> Path:
+    def make(file: Path = gguf, beside: Path | None = None, **changes: Any) -> Path:
         folder = tmp_path_factory.mktemp("bundle")
+        for other in beside.iterdir() if beside else ():
+            shutil.copy(other, folder)
         if file == gguf:
             (folder / FILE).hardlink_to(file)
         else:
