@@ -5,11 +5,11 @@ BIN := .venv/bin
 READY := .venv/.boffin-ready
 POCKET := examples/pocket
 QUESTION := How do I make an array of evenly spaced numbers with numpy?
-EXTRAS := curation,trainer,convert,evaluation,appliance,pocket,dev
+EXTRAS := curation,trainer,convert,evaluation,appliance,web,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora bench-determinism screenshots docs clean
+.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora bench-determinism bench-chat screenshots docs clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,10 +78,13 @@ bench-train: setup ## records a second, memory and loss of training, against pla
 bench-qlora: setup ## twenty steps on a base in 4 bits on the processor, and its adapter loaded and merged
 	@$(BIN)/python -m benchmarks.qlora
 
+bench-chat: setup ## the chat in a terminal: from a key and from a token to the screen, start, memory
+	@$(BIN)/python -m benchmarks.chat
+
 bench-determinism: setup ## how often other requests change a greedy token, and what strict mode costs (after `make demo`)
 	@$(BIN)/python -m benchmarks.determinism
 
-screenshots: setup ## make the README's picture from the real terminal UI and the demo's expert
+screenshots: setup ## make pictures of the real terminal UI's states with the demo's expert
 	@$(BIN)/python scripts/screenshots.py --bundle $(POCKET)/workspace/bundle --question "$(QUESTION)" --out docs/images
 
 docs: setup ## write docs/settings.md from the settings
