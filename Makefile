@@ -10,13 +10,17 @@ EXPERT := project.workspace=workspace-expert curation.max_records=0 curation.hel
   convert.held_out_records=128 convert.measured_records=16 convert.free_answers=24 convert.importance_bits=4 \
   evaluation.all_candidates=true evaluation.questions=150 evaluation.suite_questions=100
 QUESTION := How do I make an array of evenly spaced numbers with numpy?
-EXTRAS := curation,trainer,convert,evaluation,appliance,pocket,dev
+EXTRAS := curation,trainer,convert,evaluation,appliance,web,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help setup demo expert corpus test lint format screenshots docs clean
 .PHONY: bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora
 .PHONY: bench-determinism bench-serve bench-ground bench-cache bench-batch soak
+=======
+.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora bench-determinism bench-chat screenshots docs clean
+>>>>>>> tui
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,9 +90,13 @@ bench-train: setup ## records a second, memory and loss of training, against pla
 bench-qlora: setup ## twenty steps on a base in 4 bits on the processor, and its adapter loaded and merged
 	@$(BIN)/python -m benchmarks.qlora
 
+bench-chat: setup ## the chat in a terminal: from a key and from a token to the screen, start, memory
+	@$(BIN)/python -m benchmarks.chat
+
 bench-determinism: setup ## how often other requests change a greedy token, and what strict mode costs (after `make demo`)
 	@$(BIN)/python -m benchmarks.determinism
 
+<<<<<<< HEAD
 .venv-bench/.ready: pyproject.toml constraints.txt
 	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	@echo "Installing the servers that Boffin's is measured beside."
@@ -112,6 +120,9 @@ soak: setup ## ten minutes of 32 clients, of whom many go away or send nonsense 
 	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 screenshots: setup ## make the README's picture from the real terminal UI and the demo's expert
+=======
+screenshots: setup ## make pictures of the real terminal UI's states with the demo's expert
+>>>>>>> tui
 	@$(BIN)/python scripts/screenshots.py --bundle $(POCKET)/workspace/bundle --question "$(QUESTION)" --out docs/images
 
 docs: setup ## write docs/settings.md from the settings

@@ -92,9 +92,9 @@ class Logs(SettingsPart):
 class Grounding(SettingsPart):
     """What of the documentation the expert reads before it answers, where its bundle has an index."""
 
-    enabled: bool | None = None
-    """Whether it reads any where a request doesn't say (its field `grounding`); left out, a tuned expert does, and a
-    base model, which answers worse with documentation than without, doesn't."""
+    enabled: bool = False
+    """Whether it reads any where a request doesn't say (its field `grounding`). Worth it once the expert is trained for
+    it (`curation.grounded.share`): a small model that isn't may answer worse with documentation than without."""
     passages: int = Field(default=3, ge=1, le=20)
     """How many passages at most."""
     tokens: int = Field(default=400, ge=50)

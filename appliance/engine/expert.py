@@ -142,7 +142,7 @@ class Expert:
     def ground(self, messages: Sequence[Message], wanted: bool | None = None) -> Grounding:
         """What of the documentation is to stand before a conversation's last question.
 
-        `wanted` says whether any; the settings stand in for None, and for them whether the model was trained at all.
+        `wanted` says whether any; the settings stand in for None.
 
         Raises:
             BundleError: the bundle's index is damaged.
@@ -150,7 +150,7 @@ class Expert:
         """
         settings = self.settings.grounding
         wanted = settings.enabled if wanted is None else wanted
-        if self.library.documentation is None or not (bool(self.manifest.adapter_digest) if wanted is None else wanted):
+        if self.library.documentation is None or not wanted:
             return _NOTHING
         left = self.settings.context - len(self.chat_prompt(messages))
         room = min(settings.tokens, self.settings.context // 4, left // 2)

@@ -34,6 +34,12 @@ def passage(symbol: str, summary: str, **more: str) -> Passage:
 
 
 @pytest.fixture(scope="module")
+def settings(settings: ApplianceSettings) -> ApplianceSettings:
+    """Settings of an expert that reads."""
+    return settings.model_copy(update={"grounding": Grounding(enabled=True)})
+
+
+@pytest.fixture(scope="module")
 def documented(sealed: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with documentation, some of it hostile."""
     folder = tmp_path_factory.mktemp("beside")
@@ -45,7 +51,7 @@ def documented(sealed: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
         passage("zoo.long", "Count animals.", example="\n".join(f"zoo.count({n})" for n in range(40))),
     ]
     write_index(folder / DOCUMENTATION, passages)
-    return sealed(beside=folder, adapter_digest="of an adapter")
+    return sealed(beside=folder)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +111,7 @@ def test_passages_have_a_budget(reader: Expert, documented: Path, tmp_path: Path
     messages = [{"role": "user", "content": "What is `zoo.long`?"}]
     (source,) = reader.ground(messages).sources
     assert source.brief and "zoo.count" not in source.text  # a quarter of the context of 512 is too little for all
-    settings = ApplianceSettings(context=2048, gpu_layers=0, grounding=Grounding(tokens=1000))
+    settings = ApplianceSettings(context=2048, gpu_layers=0, grounding=Grounding(enabled=True, tokens=1000))
     with Expert(documented, settings, tmp_path) as roomy:
         (source,) = roomy.ground(messages).sources
         assert not source.brief and "zoo.count(39)" in source.text
@@ -176,8 +182,8 @@ def test_a_request_can_do_without(served: str) -> None:
     assert greeting["sources"] == []
 
 
-def test_a_base_model_reads_only_when_asked(reader: Expert, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "manifest", reader.manifest.model_copy(update={"adapter_digest": ""}))
+def test_an_expert_reads_only_when_asked(reader: Expert, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "settings", reader.settings.model_copy(update={"grounding": Grounding()}))
     assert not reader.ground(ASKED).sources
     assert reader.ground(ASKED, True).sources
 
