@@ -14,13 +14,9 @@ EXTRAS := curation,trainer,convert,evaluation,appliance,web,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
 .PHONY: help setup demo expert corpus test lint format screenshots docs clean
 .PHONY: bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora
-.PHONY: bench-determinism bench-serve bench-ground bench-cache bench-batch soak
-=======
-.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora bench-determinism bench-chat screenshots docs clean
->>>>>>> tui
+.PHONY: bench-determinism bench-serve bench-ground bench-cache bench-batch bench-chat soak
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,7 +92,6 @@ bench-chat: setup ## the chat in a terminal: from a key and from a token to the 
 bench-determinism: setup ## how often other requests change a greedy token, and what strict mode costs (after `make demo`)
 	@$(BIN)/python -m benchmarks.determinism
 
-<<<<<<< HEAD
 .venv-bench/.ready: pyproject.toml constraints.txt
 	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	@echo "Installing the servers that Boffin's is measured beside."
@@ -119,10 +114,7 @@ bench-batch: setup ## 500 questions by `boffin batch` against one at a time, als
 soak: setup ## ten minutes of 32 clients, of whom many go away or send nonsense (after `make demo`)
 	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
-screenshots: setup ## make the README's picture from the real terminal UI and the demo's expert
-=======
 screenshots: setup ## make pictures of the real terminal UI's states with the demo's expert
->>>>>>> tui
 	@$(BIN)/python scripts/screenshots.py --bundle $(POCKET)/workspace/bundle --question "$(QUESTION)" --out docs/images
 
 docs: setup ## write docs/settings.md from the settings
