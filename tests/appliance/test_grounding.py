@@ -34,7 +34,7 @@ def passage(symbol: str, summary: str, **more: str) -> Passage:
 
 
 @pytest.fixture(scope="module")
-def settings(settings: ApplianceSettings) -> ApplianceSettings:
+def reading(settings: ApplianceSettings) -> ApplianceSettings:
     """Settings of an expert that reads."""
     return settings.model_copy(update={"grounding": Grounding(enabled=True)})
 
@@ -55,14 +55,14 @@ def documented(sealed: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="module")
-def reader(documented: Path, settings: ApplianceSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Expert]:
-    with Expert(documented, settings, tmp_path_factory.mktemp("cache")) as expert:
+def reader(documented: Path, reading: ApplianceSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Expert]:
+    with Expert(documented, reading, tmp_path_factory.mktemp("cache")) as expert:
         yield expert
 
 
 @pytest.fixture(scope="module")
-def served(documented: Path, settings: ApplianceSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with LocalServer(documented, settings, tmp_path_factory.mktemp("cache")) as server:
+def served(documented: Path, reading: ApplianceSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with LocalServer(documented, reading, tmp_path_factory.mktemp("cache")) as server:
         yield server.url
 
 
@@ -112,7 +112,7 @@ def test_passages_have_a_budget(reader: Expert, documented: Path, tmp_path: Path
     (source,) = reader.ground(messages).sources
     assert source.brief and "zoo.count" not in source.text  # a quarter of the context of 512 is too little for all
     settings = ApplianceSettings(context=2048, gpu_layers=0, grounding=Grounding(enabled=True, tokens=1000))
-    with Expert(documented, settings, tmp_path) as roomy:
+    with Expert(documented, reading, tmp_path) as roomy:
         (source,) = roomy.ground(messages).sources
         assert not source.brief and "zoo.count(39)" in source.text
 
@@ -194,22 +194,22 @@ def test_a_bundle_without_documentation_reads_none(expert: Expert) -> None:
 
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"SQLite format 3\0")])
 def test_another_index_than_the_sealed_one_is_refused(
-    documented: Path, settings: ApplianceSettings, tmp_path: Path, damage: Callable[[Path], object]
+    documented: Path, reading: ApplianceSettings, tmp_path: Path, damage: Callable[[Path], object]
 ) -> None:
     index = documented / DOCUMENTATION
     kept = index.read_bytes()
     try:
         damage(index)
         with pytest.raises(BundleError, match=DOCUMENTATION):
-            Expert(documented, settings, tmp_path)
+            Expert(documented, reading, tmp_path)
     finally:
         index.write_bytes(kept)
 
 
 def test_the_expert_in_this_process_tells_the_same(
-    documented: Path, settings: ApplianceSettings, tmp_path: Path
+    documented: Path, reading: ApplianceSettings, tmp_path: Path
 ) -> None:
-    with Direct(documented, settings, tmp_path) as expert:
+    with Direct(documented, reading, tmp_path) as expert:
         done = list(expert.chat(ASKED, max_tokens=4))[-1]
         assert isinstance(done, Done) and [one.title for one in done.sources] == ["zoo.feed"]
         done = list(expert.chat(ASKED, max_tokens=4, grounding=False))[-1]
