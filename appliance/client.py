@@ -12,11 +12,11 @@ from typing import Any, Self, Unpack
 
 import httpx
 
-from appliance.stream import HEALTH, MODELS, AnswerStream, ContextExceeded, one_line, parse, refusal
-from appliance.wire import ChatOptions, Delta, Done, Health, Message
+from appliance.stream import HEALTH, MODELS, AnswerStream, one_line, parse, refusal
+from appliance.wire import ChatOptions, CodeCheck, ContextExceeded, Delta, Done, Event, Health, Message
 from bundle.errors import ServerError
 
-__all__ = ["AsyncClient", "ChatOptions", "Client", "ContextExceeded", "Delta", "Done", "Health", "Message"]
+__all__ = ["AsyncClient", "ChatOptions", "Client", "CodeCheck", "ContextExceeded", "Delta", "Done", "Health", "Message"]
 
 CONNECT_TIMEOUT = 5.0
 """Seconds to wait for a connection."""
@@ -51,8 +51,10 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Generator[Delta | Done]:
-        """Stream the answer to a conversation: deltas, then one `Done`. Closing the iterator cancels the answer.
+    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Generator[Event]:
+        """Stream the answer to a conversation: deltas and checks of its code, then one `Done`.
+
+        Closing the iterator cancels the answer.
 
         Raises:
             ServerError: no server answers, or it refuses or breaks off the request.
@@ -116,8 +118,8 @@ class AsyncClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> AsyncGenerator[Delta | Done]:
-        """Stream the answer to a conversation: deltas, then one `Done`.
+    async def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> AsyncGenerator[Event]:
+        """Stream the answer to a conversation: deltas and checks of its code, then one `Done`.
 
         Cancelling the task that iterates, or `aclose` of the iterator, cancels the answer.
 

@@ -22,6 +22,7 @@ from bundle.errors import SettingsError
 PREFIX = "boffin-"
 """What a key begins with, so that people and scanners know one when they see it."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Key:
     created: date
     requests_a_minute: int = 0
     """How many requests are taken in a minute; 0 for any number."""
+    origins: tuple[str, ...] = ()
+    """Where there are some, the key is a public one: it stands in pages of these origins, and does for chats from
+    them alone."""
 
 
 _KEYS = TypeAdapter(list[Key])
@@ -55,19 +59,25 @@ def load_keys(path: Path) -> list[Key]:
         raise SettingsError(f"{path}: not a file of API keys ({reason}); mend it, or make a new one") from None
 
 
-def add_key(path: Path, name: str, requests_a_minute: int = 0) -> str:
-    """Make a key and note it in a file, which is made if there is none; returns the key.
+def add_key(path: Path, name: str, requests_a_minute: int = 0, origins: Sequence[str] = ()) -> str:
+    """Make a key and note it in a file, which is made if there is none; returns the key. With origins it is public.
 
     Raises:
-        SettingsError: the name is taken or can't be one.
+        SettingsError: the name is taken or can't be one; an origin isn't one, or there is no rate beside it.
     """
+    origins = [origin.lower().removesuffix("/") for origin in origins]
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise SettingsError(f"{origin!r} is no origin of pages; write it as https://docs.example.org")
+    if origins and not requests_a_minute:
+        raise SettingsError("a key for pages can be read by all their readers; give it a rate with --rate")
     keys = load_keys(path) if path.exists() else []
     if not _NAME.fullmatch(name):
         raise SettingsError(f"{name!r} can't be a key's name; use letters, digits, dots, dashes and underscores")
     if any(key.name == name for key in keys):
         raise SettingsError(f"{path}: there is a key {name!r} already; revoke it first, or take another name")
     secret = PREFIX + secrets.token_urlsafe(32)
-    _store(path, [*keys, Key(name, _digest(secret), datetime.now(UTC).date(), requests_a_minute)])
+    _store(path, [*keys, Key(name, _digest(secret), datetime.now(UTC).date(), requests_a_minute, tuple(origins))])
     return secret
 
 

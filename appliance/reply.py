@@ -1,4 +1,4 @@
-"""One answer, read from the server into the store piece by piece, for whoever prints text.
+"""One answer, read into the store piece by piece, for whoever prints text.
 
 Knows nothing about what is printed, or how.
 """
@@ -9,11 +9,11 @@ import time
 from collections.abc import Generator
 from contextlib import closing
 
-from appliance.client import ChatOptions, Client, ContextExceeded, Delta, Done
 from appliance.conversations import Figures, Message, Options, Thread
 from appliance.conversations.draft import Draft
 from appliance.conversations.message import State
 from appliance.sanitise import Sanitiser
+from appliance.wire import Answering, ChatOptions, ContextExceeded, Delta, Done
 from bundle.errors import ServerError
 
 
@@ -53,7 +53,7 @@ def figures(done: Done, first_token: float) -> Figures:
 
 
 def read_answer(
-    client: Client, thread: Thread, draft: Draft, model: str, *, anew: bool = False
+    client: Answering, thread: Thread, draft: Draft, model: str, *, anew: bool = False
 ) -> Generator[str, None, Message]:
     """Yield an answer's pieces, sanitised; returns it as it was kept. Closing the generator stops the answer.
 
@@ -78,7 +78,7 @@ def read_answer(
                             text = fit.feed(event.text)
                             draft.feed(text)
                             yield text
-                        else:
+                        elif isinstance(event, Done):
                             took = figures(event, first_token)
                             state = "cut" if event.finish_reason == "length" else "whole"
                 break

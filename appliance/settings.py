@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from bundle.settings import SettingsPart
+
+GpuLayers = Literal["auto", "all", "none"] | Annotated[int, Field(ge=0)]
+KvType = Literal["F16", "Q8_0", "Q4_0"]
 
 
 class Sampling(SettingsPart):
@@ -55,7 +59,8 @@ class Access(SettingsPart):
     """Names by which this server is reached, beside those that only mean this machine. A request under another name is
     refused, since a web page can make a browser send one."""
     origins: tuple[str, ...] = ()
-    """Origins of web pages that may ask and read the answer (CORS), e.g. `https://docs.example.org`."""
+    """Origins of web pages that may ask and read the answer (CORS), e.g. `https://docs.example.org`, beside those that
+    have a public key."""
     tls_certificate: Path | None = None
     """Certificate chain in PEM; with it the server speaks HTTPS."""
     tls_key: Path | None = None
@@ -82,6 +87,30 @@ class Logs(SettingsPart):
     """Whether each request is."""
     prompts: bool = False
     """Whether with it the prompts are, as the model gets them."""
+
+
+class Grounding(SettingsPart):
+    """What of the documentation the expert reads before it answers, where its bundle has an index."""
+
+    enabled: bool | None = None
+    """Whether it reads any where a request doesn't say (its field `grounding`); left out, a tuned expert does, and a
+    base model, which answers worse with documentation than without, doesn't."""
+    passages: int = Field(default=3, ge=1, le=20)
+    """How many passages at most."""
+    tokens: int = Field(default=400, ge=50)
+    """How long they may be together; never more than a quarter of the context, or half of what a question leaves."""
+
+
+CheckPolicy = Literal["off", "flag", "repair"]
+
+
+class Checking(SettingsPart):
+    """How the code of answers is held to what exists, where the bundle has a symbol table."""
+
+    policy: CheckPolicy = "flag"
+    """Where a request doesn't say (its field `check`): `flag` tells what in a code block doesn't exist as soon as the
+    block closes; `repair` tries once more where something doesn't, and gives the better answer, as a whole; `off`
+    doesn't look."""
 
 
 class Preset(SettingsPart):
@@ -128,23 +157,32 @@ class ApplianceSettings(SettingsPart):
     context: int = Field(default=2048, ge=256)
     """Longest prompt plus answer of one request, in tokens."""
     memory: int = Field(default=0, ge=0)
-    """Tokens that there is memory for, of all answers together; 0 for `slots` times `context`. An answer begins when
-    its prompt and its `max_tokens` fit in beside the others."""
-    shared: bool = True
-    """Whether all answers share one memory, in which prompts that begin alike are computed once, and stored for a
-    restart. Else each slot has `context` tokens of its own, of which its next answer can go on with what it begins
-    with; many long answers at once are then faster, since each looks past fewer tokens of others."""
+    """Tokens that there is memory for, of all answers together; 0 for `slots` times `context`. Less than that needs
+    `shared`; an answer begins then when its prompt and its `max_tokens` fit in beside the others."""
+    shared: bool = False
+    """Whether all answers share one memory, rather than each slot having `context` tokens of its own. It holds more
+    in less: an answer takes what it needs, and a beginning that several have in common is there once. But it is slower
+    on a processor, where each answer then looks past the tokens of all others."""
     strict: bool = False
     """Whether a request's answer is the same, bit for bit, whatever else is answered meanwhile; each answer is then
     computed by itself, in memory of its own, which takes several times as long when many are made at once."""
     queue: int = Field(default=64, ge=1)
     """How many requests may wait for a slot; beyond that a request is refused at once."""
     threads: int = Field(default=0, ge=0)
-    """Threads for llama.cpp; 0 takes every core that this process may use."""
-    gpu_layers: int = Field(default=-1, ge=-1)
-    """Layers to offload to a CUDA or Metal device; -1 offloads all, 0 none."""
+    """Threads for llama.cpp; 0 takes as many as are the fastest, measured once on this machine when it isn't busy."""
+    gpu_layers: GpuLayers = "auto"
+    """Layers to offload to a CUDA or Metal device: `auto` as many as fit, `all`, `none`, or a number."""
+    kv_type: KvType = "F16"
+    """Type of the numbers in the memory of tokens. `Q8_0` takes about half of F16's room, `Q4_0` a little over a
+    quarter; either turns on flash attention and costs some quality."""
+    allow_cpu: bool = False
+    """Whether a llama.cpp that was built for a GPU may run on the processor where it finds none; else that is an
+    error."""
     adapters: dict[str, Path] = Field(default={})
     """LoRA adapters for the served file, as GGUF files, by the names that requests have for them."""
+    offline: bool = False
+    """Whether the server may reach nothing but its own machine: any other connection that it would make, or name that
+    it would look up, is an error. The container images set it."""
     access: Access = Access()
     """Who may ask."""
     limits: Limits = Limits()
@@ -155,6 +193,10 @@ class ApplianceSettings(SettingsPart):
     """How answers are sampled where a request doesn't say."""
     cache: AnswerCache = AnswerCache()
     """The disk cache of whole answers."""
+    grounding: Grounding = Grounding()
+    """What of the documentation the expert reads before it answers."""
+    checking: Checking = Checking()
+    """How the code of answers is held to what exists."""
     prefixes: PrefixCache = PrefixCache()
     """The disk cache of what prompts begin with."""
     chat: ChatSettings = ChatSettings()

@@ -10,25 +10,28 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from appliance.wire import Delta, Done, Health, Timings, Usage
+from appliance.wire import Citation, CodeCheck, ContextExceeded, Delta, Done, Event, Health, Source, Timings, Usage
 from bundle.errors import ServerError
 
 T = TypeVar("T")
 
 
-class ContextExceeded(ServerError):
-    """The conversation is longer than the context that the server keeps for one."""
+@dataclass(frozen=True)
+class _Annotation:
+    url_citation: Citation
 
 
 @dataclass(frozen=True)
 class _Content:
     content: str | None = None
+    annotations: list[_Annotation] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class _Choice:
     delta: _Content = field(default_factory=_Content)
     finish_reason: str | None = None
+    checks: list[CodeCheck] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class _Chunk:
     usage: Usage | None = None
     timings: Timings | None = None
     cached: bool | None = None
+    sources: list[Source] | None = None
     error: _Error | None = None
 
 
@@ -70,9 +74,12 @@ class AnswerStream:
         self._usage = Usage()
         self._timings = Timings()
         self._cached = False
+        self._sources: tuple[Source, ...] = ()
+        self._citations: tuple[Citation, ...] = ()
+        self._checks: tuple[CodeCheck, ...] = ()
         self.ended = False
 
-    def feed(self, line: str) -> Delta | Done | None:
+    def feed(self, line: str) -> Event | None:
         """What a line says, or None when it says nothing for the caller."""
         name, _, data = line.partition(":")
         data = data.strip()
@@ -80,17 +87,23 @@ class AnswerStream:
             return None
         if data == "[DONE]":
             self.ended = True
-            return Done(self._finish_reason, self._usage, self._timings, self._cached)
+            told = (self._sources, self._citations, self._checks)
+            return Done(self._finish_reason, self._usage, self._timings, self._cached, *told)
         chunk = parse(_CHUNK, data, self._url)
         if chunk.error is not None:
             raise ServerError(f"{self._url}: {one_line(chunk.error.message)}")
         self._usage = chunk.usage or self._usage
         self._timings = chunk.timings or self._timings
         self._cached = self._cached if chunk.cached is None else chunk.cached
+        self._sources = self._sources if chunk.sources is None else tuple(chunk.sources)
         text = ""
         for choice in chunk.choices[:1]:
             text = choice.delta.content or ""
             self._finish_reason = choice.finish_reason or self._finish_reason
+            self._citations += tuple(annotation.url_citation for annotation in choice.delta.annotations)
+            self._checks += tuple(choice.checks)
+            if choice.checks:
+                return choice.checks[0]
         return Delta(text) if text else None
 
     def close(self) -> None:

@@ -1,13 +1,15 @@
-"""What clients and the endpoint tell each other, as data: the options of a request, the pieces of an answer, health.
+"""What who asks and who answers tell each other, as data: options of a request, pieces of an answer, health.
 
 Knows nothing about HTTP or JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypedDict
+from typing import Literal, Protocol, TypedDict, Unpack
+
+from bundle.errors import ServerError
 
 Message = Mapping[str, str]
 """A chat message: `role` (system, user or assistant) and `content`."""
@@ -34,6 +36,10 @@ class ChatOptions(TypedDict, total=False):
     """Whether the answer goes on with the last message, which is the assistant's."""
     cache: bool
     """False: neither read the answer from the server's cache nor store it there."""
+    grounding: bool
+    """Whether documentation is read before the answer."""
+    check: Literal["off", "flag", "repair"]
+    """What becomes of code in the answer that has what doesn't exist."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,66 @@ class Delta:
     """The next piece of an answer's text."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A passage of the documentation that the model read before it answered."""
+
+    number: int
+    """By which it is cited."""
+    title: str
+    package: str = ""
+    version: str = ""
+    licence: str = ""
+    attribution: str = ""
+    """Who has to be named, where the licence asks for it."""
+    url: str = ""
+    """Where it can be read; empty for docstrings."""
+    text: str = ""
+    """What the model read of it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something in an answer's code that does not exist."""
+
+    line: int
+    """Line of the block, from 1."""
+    name: str
+    """The full dotted name, or `function(keyword)`."""
+    problem: str
+    """`no-such-module`, `no-such-attribute` or `no-such-keyword`."""
+    nearest: str = ""
+    """A real name much like it, or nothing."""
+
+
+@dataclass(frozen=True)
+class CodeCheck:
+    """A Python block of the answer has ended, and was held to what exists."""
+
+    block: int
+    """Its number in the answer, from 0."""
+    start: int
+    """Where its code begins in the answer's text, in characters."""
+    end: int
+    """Where it ends there."""
+    findings: tuple[Finding, ...] = ()
+    """What in it does not exist."""
+    error: str = ""
+    """Why it is no Python; empty where it is."""
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A sentence of the answer that a passage bears out."""
+
+    start_index: int
+    """Where it begins in the answer's text, in characters."""
+    end_index: int
+    """Where it ends there."""
+    number: int
+    """The passage's."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +146,33 @@ class Done:
     timings: Timings
     cached: bool
     """Whether it came from the server's cache."""
+    sources: tuple[Source, ...] = ()
+    """What the model read of the documentation before it answered."""
+    citations: tuple[Citation, ...] = ()
+    """What of it the sources bear out, in order."""
+    checks: tuple[CodeCheck, ...] = ()
+    """What became of its code blocks, in order."""
+
+
+Event = Delta | CodeCheck | Done
+"""What comes of an answer."""
+
+
+class ContextExceeded(ServerError):
+    """The conversation is longer than the context that is kept for one."""
+
+
+class Answering(Protocol):
+    """Who answers: the client of a server, or the expert in this process."""
+
+    def models(self) -> list[str]:
+        """The names of those that answer."""
+
+    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Generator[Event]:
+        """The answer to a conversation: deltas and checks of its code, then one `Done`.
+
+        Closing the iterator cancels the answer.
+        """
 
 
 @dataclass(frozen=True)
@@ -105,3 +198,10 @@ class Health:
     queue: int = 0
     """Requests that wait for a slot."""
     queue_limit: int = 0
+
+
+def marked(text: str, citations: Sequence[Citation]) -> str:
+    """An answer's text with the number of its passage after each sentence that one bears out: `… a copy. [1]`."""
+    for one in sorted(citations, key=lambda one: one.end_index, reverse=True):
+        text = f"{text[: one.end_index]} [{one.number}]{text[one.end_index :]}"
+    return text

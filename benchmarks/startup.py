@@ -1,8 +1,9 @@
-"""How long does `boffin --help` take, against the start of Python itself?
+"""How long does `boffin --help` take, against the start of Python itself; and `boffin ask`, to its first character?
 
     make bench-startup
 
-The two run in turn in one run; the bound is three times Python's own start plus 0.2 s. Written to
+They run in turn in one run; the bound of the help is three times Python's own start plus 0.2 s. `ask` is told with no
+server running, its answer not stored; it wants the demo's bundle (`make demo`). Written to
 benchmarks/results/startup.json.
 """
 
@@ -18,18 +19,30 @@ import time
 from pathlib import Path
 
 RUNS = 15
+POCKET = Path("examples/pocket")
+BOFFIN = str(Path(sys.executable).with_name("boffin"))
 RESULTS = Path(__file__).parent / "results"
 COMMANDS = {
     "python -c pass": [sys.executable, "-c", "pass"],
-    "boffin --help": [str(Path(sys.executable).with_name("boffin")), "--help"],
+    "boffin --help": [BOFFIN, "--help"],
 }
+ASK = [BOFFIN, "ask", "-C", str(POCKET), "--set", "appliance.cache.enabled=false", "--set", "appliance.port=0", "Why?"]
+if (POCKET / "workspace/bundle").exists():
+    COMMANDS["boffin ask"] = ASK
 
 
 def seconds(command: list[str]) -> float:
-    """Wall seconds of one run of a command."""
+    """Wall seconds of one run of a command; of `ask` to the first character of its answer."""
     began = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - began
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)
+        heard = time.perf_counter() - began
+        while process.stdout.read(65536):
+            pass
+    if process.returncode:
+        sys.exit(f"{command}: exit code {process.returncode}")
+    return heard if command is ASK else time.perf_counter() - began
 
 
 def main() -> None:

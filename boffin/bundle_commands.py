@@ -29,11 +29,20 @@ def pack(
     key: Annotated[
         Path | None, typer.Option("--sign", help="Sign it with this private key of OpenSSH.", metavar="KEY")
     ] = None,
+    runtime: Annotated[
+        bool, typer.Option("--with-runtime", help="With all that serves it, for a machine without a network.")
+    ] = False,
 ) -> None:
     """Write the bundle as one archive (zstd tar), with its model card."""
     from boffin.bundles import find_bundle, pack_bundle
 
-    pack_bundle(find_bundle(folder, assignments or [], bundle), out, key)
+    named = find_bundle(folder, assignments or [], bundle)
+    if runtime:
+        from boffin.airgap import pack_with_runtime
+
+        pack_with_runtime(named, out, key)
+    else:
+        pack_bundle(named, out, key)
 
 
 @bundles.command()

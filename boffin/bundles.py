@@ -14,8 +14,9 @@ from pathlib import Path
 import typer
 
 from boffin.archive_file import PIPE, SUFFIX, is_archive, reading, shown, writing
+from boffin.artefacts import BUNDLE, DATASET, REPORT
 from boffin.project import Project, open_project
-from boffin.stages import BUNDLE, DATASET, REPORT, STAGES
+from boffin.stages import STAGES
 from boffin.upload import upload
 from bundle.archive import unpack_archive, verify_archive, write_archive
 from bundle.atomic import write_text

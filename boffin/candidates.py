@@ -13,8 +13,9 @@ from dataclasses import replace
 
 from appliance.launch import LocalServer
 from appliance.settings import AnswerCache
+from boffin.artefacts import BASE_BUNDLE, BUNDLE
 from boffin.project import Project
-from boffin.stages import BASE_BUNDLE, BUNDLE, recorded_file
+from boffin.stages import recorded_file
 from bundle.errors import SettingsError
 from bundle.manifest import load_manifest
 from bundle.stage import Progress
@@ -105,10 +106,11 @@ def _variants(project: Project, listed: QuantisedCandidate) -> list[Candidate]:
             candidate.quantisation if candidate.quantisation != usual else "",
             "greedy" if listed.greedy else "",
             "" if listed.system_prompt else "no prompt",
+            {None: "", True: "reading", False: "from memory"}[listed.documentation],
         ]
         name = " ".join(part for part in parts if part)
         system = None if listed.system_prompt else ""
-        found.append(replace(candidate, name=name, greedy=listed.greedy, system=system))
+        found.append(replace(candidate, name=name, greedy=listed.greedy, system=system, grounding=listed.documentation))
     return found
 
 

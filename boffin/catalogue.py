@@ -21,7 +21,7 @@ DATA = Path(__file__).parent / "models.toml"
 class KnownBase(BaseModel):
     """A base model, as its publisher describes it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     """What `boffin models` calls it."""

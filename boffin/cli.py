@@ -5,7 +5,6 @@ A user's mistake is one line on standard error and exit code 1; Ctrl+C is exit c
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -15,9 +14,13 @@ import typer
 
 from boffin.bundle_commands import bundles
 from boffin.cost_command import cost
+from boffin.data_commands import data
 from boffin.keys_commands import keys
-from boffin.options import HERE, Assignments, Folder, Signer
+from boffin.options import HERE, Assignments, Bundle, Folder, Signer, Url
+from boffin.plan_command import plan
 from boffin.review_command import review
+from boffin.serve_commands import batch, serve
+from boffin.service_commands import services
 from boffin.suite_commands import suites
 
 app = typer.Typer(
@@ -30,29 +33,11 @@ app = typer.Typer(
 )
 
 Force = Annotated[bool, typer.Option("--force", help="Run it even if nothing has changed.")]
-Bundle = Annotated[
-    Path | None, typer.Option("--bundle", help="A bundle to serve, instead of the project's.", metavar="DIR")
-]
-Url = Annotated[str, typer.Option("--url", help="A server that runs already; its key: BOFFIN_API_KEY.", metavar="URL")]
-
-data = typer.Typer(
-    help="Look at the dataset: its records, what was dropped and why, what differs between versions.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 app.add_typer(data, name="data")
 app.add_typer(bundles, name="bundle")
 app.add_typer(suites, name="suite")
 app.add_typer(keys, name="keys")
-
-Dataset = Annotated[
-    Path | None, typer.Option("--dataset", help="A dataset's folder, instead of the project's.", metavar="DIR")
-]
-Kind = Annotated[str, typer.Option("--kind", help="Only this kind of question, e.g. usage.")]
-Library = Annotated[str, typer.Option("--library", help="Only records about this library.")]
-Symbol = Annotated[str, typer.Option("--symbol", help="Only this symbol and what is below it, e.g. numpy.linalg.")]
-Side = Annotated[str, typer.Option("--side", help="Only train, eval or rejected.")]
-Limit = Annotated[int, typer.Option("--limit", help="Show at most so many; 0 shows all.", min=0)]
+app.add_typer(services, name="service")
 
 
 @app.command()
@@ -132,6 +117,7 @@ def evaluate(
     run(folder, assignments or [], force=force, everything=everything, gate=gate, accept=accept)
 
 
+app.command()(plan)
 app.command()(cost)
 app.command()(review)
 
@@ -198,57 +184,36 @@ def ask(
     code: Annotated[bool, typer.Option("-x", "--extract", help="Print only the first code block.")] = False,
     go_on: Annotated[bool, typer.Option("-c", "--continue", help="Go on with the last conversation.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts: one object, with what it took.")] = False,
+    grounding: Annotated[
+        bool | None,
+        typer.Option("--grounding/--no-grounding", help="Read the documentation before answering, or don't."),
+    ] = None,
+    sources: Annotated[bool, typer.Option("--sources", help="Cite and list what was read before it.")] = False,
 ) -> None:
     """Ask one question; the answer goes to standard output."""
-    from boffin.ask import ask_once
+    from boffin.ask import Printed, ask_once
 
     asked = " ".join(question or [])
-    ask_once(asked, folder, assignments or [], bundle, url, code=code, go_on=go_on, as_json=as_json)
+    printed = Printed(code=code, as_json=as_json, sources=sources)
+    ask_once(asked, folder, assignments or [], bundle, url, printed, go_on=go_on, grounding=grounding)
 
 
 @app.command()
-def serve(
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Python files, or Markdown with Python blocks.", metavar="FILE")],
     folder: Folder = HERE,
     assignments: Assignments = None,
     bundle: Bundle = None,
-    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "",
-    port: Annotated[int, typer.Option("--port", help="Port to listen on; 0 takes a free one.")] = -1,
-    keys_file: Annotated[
-        Path | None, typer.Option("--keys", help="Take only requests with a key of this file.", metavar="FILE")
-    ] = None,
-    anybody: Annotated[bool, typer.Option("--open", help="Let other machines ask without a key.")] = False,
-    certificate: Annotated[
-        Path | None, typer.Option("--tls-certificate", help="Speak HTTPS with this certificate.", metavar="PEM")
-    ] = None,
-    private_key: Annotated[
-        Path | None, typer.Option("--tls-key", help="Its key, if it is another file.", metavar="PEM")
-    ] = None,
 ) -> None:
-    """Serve the expert over HTTP, in OpenAI's protocol and in Ollama's."""
-    from boffin.serve import serve_bundle
+    """Tell what in your own code doesn't exist in the libraries that the expert knows; 1 if there is anything."""
+    from boffin.check import check_files
 
-    files = {"keys": keys_file, "tls_certificate": certificate, "tls_key": private_key}
-    flags = [f'appliance.host="{host}"'] if host else []
-    flags += [f"appliance.port={port}"] if port >= 0 else []
-    flags += ["appliance.access.open=true"] if anybody else []
-    flags += [f"appliance.access.{name}={json.dumps(str(path.absolute()))}" for name, path in files.items() if path]
-    serve_bundle(folder, [*(assignments or []), *flags], bundle)
+    if check_files(files, folder, assignments or [], bundle):
+        raise typer.Exit(1)
 
 
-@app.command()
-def batch(
-    questions: Annotated[Path, typer.Argument(help="A question a line: JSON with `question`, `messages` or `prompt`.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The answers, a line each.", metavar="FILE")],
-    folder: Folder = HERE,
-    assignments: Assignments = None,
-    bundle: Bundle = None,
-    url: Url = "",
-    at_once: Annotated[int, typer.Option("--at-once", help="Requests under way; 0 for the server's slots.", min=0)] = 0,
-) -> None:
-    """Answer a file of questions; what is answered already is not asked again."""
-    from boffin.batch import run_batch
-
-    run_batch(questions, out, folder, assignments or [], bundle, url, at_once)
+app.command()(serve)
+app.command()(batch)
 
 
 @app.command()
@@ -299,60 +264,6 @@ def doctor(folder: Folder = HERE, assignments: Assignments = None) -> None:
     from boffin.doctor import examine
 
     raise typer.Exit(examine(folder, assignments or []))
-
-
-@data.command("show")
-def data_show(
-    which: Annotated[
-        list[str] | None, typer.Argument(help="How many, or the names of records; three by default.", metavar="[N|ID]…")
-    ] = None,
-    folder: Folder = HERE,
-    dataset: Dataset = None,
-    kind: Kind = "",
-    library: Library = "",
-    symbol: Symbol = "",
-    side: Side = "",
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts: one JSON object a line.")] = False,
-) -> None:
-    """Show records in full."""
-    from boffin.data import find_dataset, show, wanted
-
-    asked = wanted((), symbol, kind, library, side)
-    show(find_dataset(folder, dataset), which or [], asked, as_json)
-
-
-@data.command("search")
-def data_search(
-    words: Annotated[list[str] | None, typer.Argument(help="Words that all have to be in it.")] = None,
-    folder: Folder = HERE,
-    dataset: Dataset = None,
-    kind: Kind = "",
-    library: Library = "",
-    symbol: Symbol = "",
-    side: Side = "",
-    limit: Limit = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts: one JSON object a line.")] = False,
-) -> None:
-    """Find records, kept or dropped, and say why those were dropped."""
-    from boffin.data import find_dataset, search, wanted
-
-    asked = wanted(words or (), symbol, kind, library, side)
-    search(find_dataset(folder, dataset), asked, limit, as_json)
-
-
-@data.command("diff")
-def data_diff(
-    old: Annotated[str, typer.Argument(help="A dataset's folder or a build's name; else the build before.")] = "",
-    new: Annotated[str, typer.Argument(help="The same; else the project's dataset.")] = "",
-    folder: Folder = HERE,
-    dataset: Dataset = None,
-    limit: Limit = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts: everything as one JSON object.")] = False,
-) -> None:
-    """Show what one version of the dataset added, changed and removed against another."""
-    from boffin.data import diff
-
-    diff(folder, old, new or str(dataset or ""), limit, as_json)
 
 
 @app.command()

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
-from boffin.project import open_project
+from boffin.artefacts import DATASET, REPORT
+from boffin.project import Project, open_project
 from boffin.settings import FILE, load_cost_settings
-from boffin.stages import DATASET, REPORT, tuned
+from boffin.stages import tuned
 from bundle.atomic import write_text
 from bundle.errors import WorkspaceError, explain_os_error
 from evaluation.cost.analysis import Analysis, analyse
-from evaluation.cost.inputs import gather
+from evaluation.cost.inputs import Inputs, gather
 from evaluation.cost.measured import Measured, measure, read_benchmark
 from evaluation.cost.prices import load_prices
 from evaluation.cost.scenario import load_scenario
+from evaluation.cost.settings import CostSettings
 
 
 @dataclass(frozen=True)
@@ -70,19 +73,54 @@ def show_scenario(name: str, as_json: bool) -> None:
         print_scenario(scenario)
 
 
-def _analyse(folder: Path, assignments: Sequence[str]) -> Analysis:
-    name, base, measured = "an expert", folder, Measured()
+def show_live(url: str, folder: Path, assignments: Sequence[str], as_json: bool) -> None:
+    """Print what the appliance at `url` has served, and what hosted models would have charged for it.
+
+    Raises:
+        SettingsError: the prices can't be used.
+        EvaluationError: nothing answers there, it refuses, or it is no appliance of Boffin's.
+    """
+    from evaluation.cost.live import look
+
+    base, settings, _ = _settings(folder, assignments)
+    prices = load_prices(_beside(base, settings.prices))
+    live = look(url, os.environ.get("BOFFIN_API_KEY", ""), [price.hosted for price in prices.hosted])
+    if as_json:
+        typer.echo(json.dumps(live.as_json(), indent=2, ensure_ascii=False))
+    else:
+        from evaluation.cost.terminal import print_live
+
+        print_live(live)
+
+
+def _settings(folder: Path, assignments: Sequence[str]) -> tuple[Path, CostSettings, Project | None]:
+    """The folder that settings are relative to, what they say of costs, and the project, where there is one."""
     if (folder / FILE).is_file() or folder != Path():
         project = open_project(folder, assignments)
-        name, base, settings = project.settings.project.name, project.folder, project.settings.evaluation.cost
-        adapter, prompt = tuned(project), project.settings.project.system_prompt
-        report, trained, dataset = (project.workspace.path(artefact) for artefact in (REPORT, adapter, DATASET))
+        return project.folder, project.settings.evaluation.cost, project
+    return folder, load_cost_settings(assignments), None
+
+
+def _analyse(folder: Path, assignments: Sequence[str]) -> Analysis:
+    return analyse(*gather_inputs(folder, assignments))
+
+
+def gather_inputs(folder: Path, assignments: Sequence[str]) -> tuple[str, Inputs]:
+    """The name of the project's expert and what its cost is reckoned from; of none in particular without a project.
+
+    Raises:
+        SettingsError: an input can't be used.
+        EvaluationError: the project's report, adapter or benchmark is damaged.
+    """
+    name, measured = "an expert", Measured()
+    base, settings, project = _settings(folder, assignments)
+    if project:
+        name, prompt = project.settings.project.name, project.settings.project.system_prompt
+        report, trained, dataset = (project.workspace.path(one) for one in (REPORT, tuned(project), DATASET))
         measured = measure(report, trained, dataset, prompt)
-    else:
-        settings = load_cost_settings(assignments)
     prices = load_prices(_beside(base, settings.prices))
     benchmark = _beside(base, settings.benchmark)
-    return analyse(name, gather(settings, prices, measured, read_benchmark(benchmark) if benchmark else None))
+    return name, gather(settings, prices, measured, read_benchmark(benchmark) if benchmark else None)
 
 
 def _beside(folder: Path, name: str) -> Path | None:

@@ -42,6 +42,9 @@ def cost(
     scenario: Annotated[
         str, typer.Option("--scenario", help="Tables checked instead: `article`, or a file.", metavar="NAME")
     ] = "",
+    live: Annotated[
+        str, typer.Option("--live", help="What a running appliance has served instead, and its worth.", metavar="URL")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="For scripts: every figure with its formula.")] = False,
     svg: Annotated[Path | None, typer.Option("--svg", help="Write the picture here, too.", metavar="FILE")] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write one page of all of it.", metavar="FILE")] = None,
@@ -64,8 +67,13 @@ def cost(
         "prices": _file(prices),
     }
     flags = [f"evaluation.cost.{key}={value}" for key, value in given.items() if value]
-    from boffin.cost import Outputs, show_cost, show_scenario
+    from boffin.cost import Outputs, show_cost, show_live, show_scenario
 
+    if live:
+        if scenario or svg or html or set(flags) - {f"evaluation.cost.prices={_file(prices)}"}:
+            raise typer.BadParameter("of the other options only --prices and --json go with a running appliance")
+        show_live(live, folder, [*(assignments or []), *flags], as_json)
+        return
     if scenario:
         if flags or svg or html:
             raise typer.BadParameter("a scenario has its own inputs and no picture; leave the other options out")

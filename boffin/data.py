@@ -19,8 +19,8 @@ from rich.markdown import Markdown
 from rich.rule import Rule
 from rich.text import Text
 
+from boffin.artefacts import DATASET
 from boffin.project import open_project
-from boffin.stages import DATASET
 from bundle.atomic import BUILDS
 from bundle.errors import DatasetError, SettingsError
 from bundle.records import TRAIN

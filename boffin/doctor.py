@@ -22,10 +22,10 @@ from typing import Literal
 import psutil
 import typer
 
+from boffin.artefacts import BUNDLE
 from boffin.failure import one_line
 from boffin.hardware import apple_silicon, nvidia_cards
 from boffin.project import Project, open_project
-from boffin.stages import BUNDLE
 from bundle.errors import BoffinError
 from bundle.manifest import load_manifest
 
@@ -34,6 +34,11 @@ EXTRAS = ("curation", "trainer", "convert", "evaluation", "appliance")
 _BACKENDS = (
     "import json; from appliance.engine.backend import loaded_backends;"
     "print(json.dumps([[d.backend, d.name] for d in loaded_backends()]))"
+)
+
+
+_FREE = (
+    "from appliance.engine.backend import loaded_backends;print(sum(d.memory_free for d in loaded_backends() if d.gpu))"
 )
 
 
@@ -131,6 +136,57 @@ def check_backend(_: Project | None) -> Iterator[Finding]:
         yield Finding("ok", f"llama.cpp {version('llama-cpp-python')} runs on {shown}")
 
 
+def check_offload(project: Project | None) -> Iterator[Finding]:
+    """What of the served model goes onto the GPU, and what its memory of tokens takes."""
+    bundle = project.workspace.path(BUNDLE) if project else None
+    if project is None or bundle is None or not bundle.exists():
+        return
+    from appliance.engine.offload import plan, shape_of
+
+    settings = project.settings.appliance
+    run = subprocess.run([sys.executable, "-c", _FREE], capture_output=True, text=True, check=False)
+    free = int(run.stdout) if run.returncode == 0 else 0
+    file = load_manifest(bundle).model(settings.quantisation).file
+    cells = settings.memory or settings.slots * settings.context
+    found = plan(shape_of(bundle / file), settings.gpu_layers, cells, settings.kv_type, free)
+    remedy = "" if found.fits else 'set appliance.gpu_layers to "auto"'
+    yield Finding("ok" if found.fits else "warning", f"offload of {file}: {found.describe()}", remedy)
+
+
+def check_docker(_: Project | None) -> Iterator[Finding]:
+    """Whether containers can have the card that is here."""
+    docker, cards = shutil.which("docker"), nvidia_cards()
+    if docker is None or not (cards or apple_silicon()):
+        return
+    if apple_silicon():
+        yield Finding(
+            "warning",
+            "Docker is here, and containers on a Mac reach no Metal",
+            "use it for `docker compose --profile train` of a CPU recipe at most; serve with `boffin service install`",
+        )
+        return
+    try:
+        command = [docker, "info", "--format", "{{json .Runtimes}}"]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except subprocess.TimeoutExpired:
+        yield Finding("warning", "Docker's engine doesn't answer", "start it: sudo systemctl start docker")
+        return
+    if run.returncode:
+        said = (run.stderr.strip().splitlines() or ["no reason given"])[-1]
+        yield Finding(
+            "warning", f"Docker's engine can't be asked: {said}", "start it, and add yourself to group docker"
+        )
+    elif '"nvidia"' not in run.stdout:
+        yield Finding(
+            "warning",
+            f"Docker has no GPU runtime, so that containers don't see {cards[0].name}",
+            "install nvidia-container-toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker "
+            "&& sudo systemctl restart docker",
+        )
+    else:
+        yield Finding("ok", f"Docker's containers can have {cards[0].name}")
+
+
 def check_memory(project: Project | None) -> Iterator[Finding]:
     """The machine's free memory against the served model."""
     memory = psutil.virtual_memory()
@@ -189,6 +245,8 @@ CHECKS: tuple[Check, ...] = (
     check_packages,
     check_sandbox,
     check_backend,
+    check_offload,
+    check_docker,
     check_memory,
     check_disk,
     check_port,

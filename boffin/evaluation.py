@@ -7,9 +7,9 @@ from pathlib import Path
 
 import typer
 
+from boffin.artefacts import REPORT
 from boffin.project import open_project
 from boffin.run import run_stages, shown
-from boffin.stages import REPORT
 from bundle.errors import GateError
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from boffin.artefacts import BUNDLE, DATASET
 from boffin.candidates import served_candidates
 from boffin.project import Project
-from boffin.stages import BUNDLE, DATASET, Stage, evaluation_depends
+from boffin.stages import Stage, evaluation_depends
 from bundle.digests import digest_files, digest_value
 from bundle.manifest import SYMBOLS, load_manifest
 from bundle.records import EVAL, TRAIN, Record, read_records, write_records

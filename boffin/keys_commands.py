@@ -26,6 +26,10 @@ File = Annotated[
 def add(
     name: Name,
     rate: Annotated[int, typer.Option("--rate", help="Requests a minute; 0 for any number.", min=0)] = 0,
+    origins: Annotated[
+        list[str] | None,
+        typer.Option("--origin", help="Make it public: for chats from web pages of this origin.", metavar="ORIGIN"),
+    ] = None,
     folder: Folder = HERE,
     assignments: Assignments = None,
     file: File = None,
@@ -33,7 +37,7 @@ def add(
     """Make a key and print it, this once; only its digest is stored."""
     from appliance.keys import add_key
 
-    typer.echo(add_key(_file(folder, assignments, file), name, rate))
+    typer.echo(add_key(_file(folder, assignments, file), name, rate, origins or []))
 
 
 @keys.command("list")
@@ -43,7 +47,8 @@ def list_keys(folder: Folder = HERE, assignments: Assignments = None, file: File
 
     for key in load_keys(_file(folder, assignments, file)):
         rate = f"{key.requests_a_minute} a minute" if key.requests_a_minute else "any number"
-        typer.echo(f"{key.name:20}  {rate:16}  since {key.created}")
+        where = f"  for pages of {', '.join(key.origins)}" if key.origins else ""
+        typer.echo(f"{key.name:20}  {rate:16}  since {key.created}{where}")
 
 
 @keys.command()

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import typer
 
+from boffin.artefacts import REPORT
 from boffin.project import Project, open_project
 from boffin.run import shown
-from boffin.stages import REPORT
 from bundle.errors import EvaluationError, WorkspaceError
 from bundle.stage import Progress
 from evaluation.opinions import add_opinions

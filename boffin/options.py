@@ -15,5 +15,9 @@ Signer = Annotated[
     Path | None,
     typer.Option("--signer", help="Whose signature it has to have: a .pub file of OpenSSH.", metavar="PUBKEY"),
 ]
+Bundle = Annotated[
+    Path | None, typer.Option("--bundle", help="A bundle to serve, instead of the project's.", metavar="DIR")
+]
+Url = Annotated[str, typer.Option("--url", help="A server that runs already; its key: BOFFIN_API_KEY.", metavar="URL")]
 
 HERE = Path()

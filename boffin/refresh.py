@@ -16,12 +16,13 @@ from pathlib import Path
 
 import typer
 
+from boffin.artefacts import ADAPTER, BASE, BASE_BUNDLE, BUNDLE, DATASET, REPORT
 from boffin.attempt import Attempt, begin, complete, discard
 from boffin.build import needed, run_stage, standing
 from boffin.gate import ADAPTER_BEFORE, BEFORE, GATE, GATE_STAGE, NEW, OLD, violations
 from boffin.project import Project, open_project
 from boffin.run import show_report, shown, summarise
-from boffin.stages import ADAPTER, BASE, BASE_BUNDLE, BUNDLE, DATASET, REPORT, STAGES, Stage, base_folder, run_trainer
+from boffin.stages import STAGES, Stage, base_folder, run_trainer
 from boffin.workspace import Stamp, Workspace
 from bundle.digests import digest_value
 from bundle.errors import GateError, WorkspaceError

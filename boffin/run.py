@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 
 import typer
 
+from boffin.artefacts import ADAPTER, REPORT
 from boffin.attempt import complete
 from boffin.build import Finished, must_run, needed, run_stage
 from boffin.project import Project, open_project
-from boffin.stages import ADAPTER, REPORT
 from bundle.errors import WorkspaceError
 from bundle.stage import TerminalProgress, silent
 

@@ -1,7 +1,8 @@
 """What `boffin serve`, `ask`, `chat` and `batch` have in common: the bundle that is meant, the server that answers.
 
-The last three join the server that already serves this very bundle, or start one of their own for as long as they
-need it. They reach it over HTTP, as any other client does.
+The last three join the server that already serves this very bundle. Where there is none, `chat` and `batch` start one
+for as long as they need it, which they reach over HTTP as any other client does; `ask` has the expert in its own
+process, since its only answer would have to wait for a server.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ from typing import TYPE_CHECKING
 import typer
 
 from appliance.settings import ApplianceSettings
+from boffin.artefacts import BUNDLE
 from boffin.project import open_project
 from boffin.settings import FILE, load_appliance_settings, load_settings
-from boffin.stages import BUNDLE
 from bundle.errors import BoffinError, ConversationError, ServerError
 from bundle.manifest import load_manifest
 from bundle.preferences import PREFERENCES
 
 if TYPE_CHECKING:
     from appliance.conversations import Store
+    from appliance.wire import Answering
 
 CACHE = Path("~/.cache/boffin")
 """Where answers are kept for a bundle that comes without a project."""
@@ -62,6 +64,10 @@ def find_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) -
         votes = project.folder / (project.settings.trainer.preferences or PREFERENCES)
         settings = _beside(project.folder, project.settings.appliance)
         served = Served(workspace.path(BUNDLE), settings, workspace.path("cache"), votes)
+    if served.settings.offline:
+        from appliance.offline import cut_off
+
+        cut_off()
     load_manifest(served.bundle)
     return served
 
@@ -116,6 +122,25 @@ def endpoint(served: Served | None, url: str) -> Iterator[str]:
         typer.echo("Starting the expert …", err=True)
     with LocalServer(served.bundle.resolve(), served.settings, served.cache) as server, server.kept_alive():
         yield server.url
+
+
+@contextmanager
+def answering(served: Served | None, url: str) -> Iterator[Answering]:
+    """Who answers a single question: the server that was named, one that runs already, or the expert in here."""
+    from appliance.launch import running_server
+
+    address = running_server(served.bundle, served.settings) if served else url.rstrip("/").removesuffix("/v1")
+    if address is not None:
+        from appliance.client import Client
+
+        with Client(address, key=key()) as client:
+            yield client
+        return
+    from appliance.direct import Direct
+
+    assert served is not None
+    with Direct(served.bundle.resolve(), served.settings, served.cache) as expert:
+        yield expert
 
 
 @contextmanager

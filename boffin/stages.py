@@ -12,17 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from boffin.artefacts import ADAPTER, BASE, BASE_BUNDLE, BUNDLE, DATASET, PREFERRED, REPORT
 from boffin.base import base_digest, find_base
 from boffin.project import Project
 from bundle.digests import digest_file, digest_files, digest_value
-from bundle.errors import BaseModelError, DatasetError, EvaluationError
+from bundle.errors import BaseModelError, DatasetError, EvaluationError, RecipeError
 from bundle.manifest import SYMBOLS, load_manifest
+from bundle.passages import DOCUMENTATION
 from bundle.records import EVAL, TRAIN
 from bundle.stage import Progress, StageResult
 from evaluation.candidate_settings import RecordedCandidate
-
-BASE, DATASET, ADAPTER, PREFERRED = "base", "dataset", "adapter", "preferred"
-BASE_BUNDLE, BUNDLE, REPORT = "base-bundle", "bundle", "report"
 
 
 @dataclass(frozen=True)
@@ -117,11 +116,23 @@ def _trainer_depends(project: Project) -> Any:
     from trainer.recipe import load_recipe
 
     recipe = load_recipe(project.settings.trainer, project.folder)
-    return [recipe.model_dump(mode="json"), project.settings.project.system_prompt, _base_digest(project)]
+    depends = [recipe.model_dump(mode="json"), project.settings.project.system_prompt, _base_digest(project)]
+    return [*depends, _ADAPTER_FILES(kept)] if (kept := _kept_adapter(project)) else depends
+
+
+def _kept_adapter(project: Project) -> Path | None:
+    """The adapter that training goes on from, where the project names one."""
+    if not (name := project.settings.trainer.adapter):
+        return None
+    folder = project.folder / Path(name).expanduser()
+    if not all((folder / file).is_file() for file in _ADAPTER):
+        raise RecipeError(f"{folder}: no adapter there; `trainer.adapter` names the folder with {_ADAPTER[0]}")
+    return folder
 
 
 def run_trainer(project: Project, out: Path, progress: Progress, before: Path | None = None) -> StageResult:
-    """Train an adapter; `before` is the folder of one to go on from."""
+    """Train an adapter; `before` is the folder of one to go on from, instead of the one that the settings name."""
+    before = before or _kept_adapter(project)
     base, _ = base_folder(project)  # a missing base is told before torch is imported
     from trainer.base import base_template
     from trainer.recipe import load_recipe
@@ -318,14 +329,15 @@ def _discard_answers(project: Project) -> None:
     shutil.rmtree(project.workspace.path("cache") / "evaluation", ignore_errors=True)
 
 
-_DATASET_FILES = _of_files(TRAIN, EVAL, SYMBOLS)
-_ADAPTER_FILES = _of_files("adapter_model.safetensors", "adapter_config.json", "template.json")
+_DATASET_FILES = _of_files(TRAIN, EVAL, SYMBOLS, DOCUMENTATION)
+_ADAPTER = ("adapter_model.safetensors", "adapter_config.json", "template.json")
+_ADAPTER_FILES = _of_files(*_ADAPTER)
 
 STAGES = {
     stage.artefact: stage
     for stage in (
         Stage("base", BASE, 1, (), _base_digest, _run_base, lambda folder: digest_value(digest_files(folder))),
-        Stage("curate", DATASET, 2, (), _curation_depends, _run_curation, _DATASET_FILES),
+        Stage("curate", DATASET, 3, (), _curation_depends, _run_curation, _DATASET_FILES),
         Stage(
             "train",
             ADAPTER,
@@ -346,8 +358,8 @@ STAGES = {
             _ADAPTER_FILES,
             _discard_preference_checkpoints,
         ),
-        Stage("convert-base", BASE_BUNDLE, 2, (BASE, DATASET), _base_bundle_depends, _run_base_bundle, _served),
-        Stage("convert", BUNDLE, 2, (BASE, DATASET, ADAPTER, PREFERRED), _convert_depends, _run_convert, _served),
+        Stage("convert-base", BASE_BUNDLE, 3, (BASE, DATASET), _base_bundle_depends, _run_base_bundle, _served),
+        Stage("convert", BUNDLE, 3, (BASE, DATASET, ADAPTER, PREFERRED), _convert_depends, _run_convert, _served),
         Stage(
             "evaluate",
             REPORT,

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from boffin.artefacts import DATASET
 from boffin.project import open_project
 from boffin.run import shown
-from boffin.stages import DATASET
 from bundle.errors import DatasetError
 from bundle.records import EVAL, read_records
 from evaluation.escape import one_line

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import typer
 
+from boffin.artefacts import ADAPTER, BASE, PREFERRED
 from boffin.project import open_project
 from boffin.run import run_stages
-from boffin.stages import ADAPTER, BASE, PREFERRED, STAGES
+from boffin.stages import STAGES
 from bundle.preferences import PREFERENCES
 
 

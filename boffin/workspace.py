@@ -37,7 +37,7 @@ STAMP = ".stamp.json"
 class Stamp(BaseModel):
     """What an artefact was built from, written into it before it is published."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     stage: str
     """The stage that built it."""

@@ -17,7 +17,7 @@ _LEAST_DROP = 0.01
 class Proof(BaseModel):
     """The unquantised GGUF file against the base with its adapter unmerged."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     records: int
     """Held-out records that were compared."""
@@ -50,7 +50,7 @@ class Proof(BaseModel):
 class Measurement(BaseModel):
     """One file type on this machine, against the unquantised file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     quantisation: str
     """llama.cpp's name of the type."""
@@ -90,7 +90,7 @@ class Measurement(BaseModel):
 class FreeRun(BaseModel):
     """Answers that the served file wrote by itself."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     answers: int
     """How many."""
@@ -105,7 +105,7 @@ class FreeRun(BaseModel):
 class Evidence(BaseModel):
     """All that was measured of a bundle."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     proof: Proof | None = None
     """That the file is the trained model; None where there was no dataset."""

@@ -52,6 +52,8 @@ TYPES = {
 CHAT_TEMPLATE = "tokenizer.chat_template"
 _ALIGNMENT = "general.alignment"
 _KEPT = {"general.architecture", CHAT_TEMPLATE, _ALIGNMENT}
+_SHAPE = ("block_count", "embedding_length", "head_count", "head_count_kv", "key_length", "value_length")
+"""How the keys end that say how large a model's layers are."""
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _BLOCK = 1 << 20
@@ -81,7 +83,9 @@ class Header:
     tensors: int
     """How many it has."""
     metadata: dict[str, int | float | bool | str] = field(default_factory=dict)
-    """The architecture, the prompt template and the alignment, where it names them."""
+    """The architecture, the prompt template, the alignment and the sizes of layers, where it names them."""
+    weights: dict[str, int] = field(default_factory=dict)
+    """The bytes of each tensor, by its name."""
 
 
 def read_header(source: Source, size: int) -> Header:
@@ -106,11 +110,10 @@ def read_header(source: Source, size: int) -> Header:
         if key in seen:
             raise GgufFault(f"its key {key[:80]!r} comes twice")
         seen.add(key)
-        value = _value(stream, stream.number("I"), keep=key in _KEPT)
+        value = _value(stream, stream.number("I"), keep=key in _KEPT or key.endswith(_SHAPE))
         if value is not None:
             metadata[key] = value
-    _check_tensors(stream, tensors, _alignment(metadata), size)
-    return Header(tensors, metadata)
+    return Header(tensors, metadata, _weights(stream, tensors, _alignment(metadata), size))
 
 
 def _alignment(metadata: dict[str, int | float | bool | str]) -> int:
@@ -142,16 +145,15 @@ def _value(stream: _Stream, kind: int, *, keep: bool) -> int | float | bool | st
     return None
 
 
-def _check_tensors(stream: _Stream, count: int, alignment: int, size: int) -> None:
-    """Read what the header says of each tensor; they must follow one another, aligned, up to the end of the file."""
-    names: set[str] = set()
+def _weights(stream: _Stream, count: int, alignment: int, size: int) -> dict[str, int]:
+    """The bytes of each tensor; they must follow one another, aligned, up to the end of the file."""
+    weights: dict[str, int] = {}
     end, last = 0, 0
     for _ in range(count):
         name = stream.text(_MAX_NAME, "a tensor's name")
         shown = repr(name)
-        if name in names:
+        if name in weights:
             raise GgufFault(f"its tensor {shown} comes twice")
-        names.add(name)
         dimensions = stream.number("I")
         if dimensions > 4:
             raise GgufFault(f"its tensor {shown} has {dimensions} dimensions")
@@ -166,11 +168,13 @@ def _check_tensors(stream: _Stream, count: int, alignment: int, size: int) -> No
             raise GgufFault(f"its tensor {shown} has rows of {shape[:1]}, which {type_name} can't hold")
         if offset != end:
             raise GgufFault(f"its tensor {shown} lies at {offset:,} and should at {end:,}")
-        last = offset + math.prod(shape) // block * block_bytes
+        weights[name] = math.prod(shape) // block * block_bytes
+        last = offset + weights[name]
         end = _aligned(last, alignment)
     needed = _aligned(stream.at, alignment) + last if count else stream.at
     if needed > size:
         raise GgufFault(f"its tensors need {needed:,} bytes and it has {size:,}")
+    return weights
 
 
 def _aligned(position: int, alignment: int) -> int:

@@ -38,7 +38,7 @@ PICTURE = "quantisations.svg"
 class ModelFile(BaseModel):
     """One GGUF file of a bundle."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str
     """Its name in the bundle."""
@@ -51,7 +51,7 @@ class ModelFile(BaseModel):
 class Manifest(BaseModel):
     """What a bundle is."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = 1
     """The manifest's own version."""

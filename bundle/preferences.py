@@ -30,7 +30,7 @@ Said = Annotated[str, AfterValidator(_said)]
 class Preference(BaseModel):
     """One vote."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     prompt: Said
     """The question, as the user's only message; the system prompt isn't part of it."""

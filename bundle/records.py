@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bundle.atomic import atomic_open
 from bundle.digests import digest_value
 from bundle.errors import DatasetError
+from bundle.template import grounded
 
 TRAIN = "train.jsonl"
 EVAL = "eval.jsonl"
@@ -26,7 +27,7 @@ REPORT = "report.json"
 class Provenance(BaseModel):
     """Where a record comes from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     """The kind of source that gave it, e.g. `package`."""
@@ -53,7 +54,7 @@ class Provenance(BaseModel):
 class Record(BaseModel):
     """One instruction and its answer."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     instruction: str
     """The question."""
@@ -61,11 +62,18 @@ class Record(BaseModel):
     """What the question is about, if it comes apart from it (code, a traceback); mostly empty."""
     output: str
     """The answer, in Markdown."""
+    documentation: str = ""
+    """What of the documentation stands before the question, as a model reads it; mostly nothing."""
     provenance: Provenance
 
     @property
+    def message(self) -> str:
+        """The user's message: the question, below the documentation where there is some."""
+        return grounded(self.question, self.documentation)
+
+    @property
     def question(self) -> str:
-        """The user's message: the instruction, and the input below it where there is one."""
+        """What is asked: the instruction, and the input below it where there is one."""
         return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
 
     @property
@@ -74,13 +82,14 @@ class Record(BaseModel):
 
         Where it comes from isn't in it: a library's new version whose text is the old one gives no new record.
         """
-        return digest_value([self.instruction, self.input, self.output])[:32]
+        texts = [self.instruction, self.input, self.output]
+        return digest_value([*texts, self.documentation] if self.documentation else texts)[:32]
 
 
 class Rejection(BaseModel):
     """Something that was left out, and why."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: str
     """The reason, e.g. `too-long`."""

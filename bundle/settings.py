@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 class SettingsPart(BaseModel):
     """A frozen part of the settings; each field's docstring is its documentation, an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+    # Without pydantic's `use_attribute_docstrings`: it reads the source of every class at every start.
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 def parts_in(annotation: Any) -> list[type[BaseModel]]:

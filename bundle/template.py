@@ -36,10 +36,18 @@ MAX_RENDERED = 4_000_000
 """Characters beyond which a rendered prompt is refused."""
 
 
+QUESTION = "Question:"
+
+
+def grounded(question: str, documentation: str) -> str:
+    """A user's message: the question below the documentation that goes before it, or alone where that is nothing."""
+    return f"{documentation}\n\n{QUESTION} {question}" if documentation else question
+
+
 class PromptTemplate(BaseModel):
     """A chat template with all that it needs to be rendered; stored in the adapter and in the bundle."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     """The jinja2 text."""

@@ -58,7 +58,7 @@ def drawn(records: Sequence[Record], template: PromptTemplate, tokenizer: Any, *
     random.Random(seed).shuffle(order)
     control = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
     for record in order:
-        if any(text in record.question or text in record.output for text in control):
+        if any(text in record.message or text in record.output for text in control):
             continue
         passage = _passage(record, template, tokenizer)
         if len(passage.tokens) <= LONGEST:
@@ -66,7 +66,7 @@ def drawn(records: Sequence[Record], template: PromptTemplate, tokenizer: Any, *
 
 
 def _passage(record: Record, template: PromptTemplate, tokenizer: Any) -> Passage:
-    prompt, answer = template.example(record.question, record.output)
+    prompt, answer = template.example(record.message, record.output)
     before = tokenizer.encode(prompt, add_special_tokens=False)
     after = tokenizer.encode(answer, add_special_tokens=False)
     end = len(tokenizer.encode(template.end_of_turn, add_special_tokens=False))

@@ -45,7 +45,7 @@ def prove(
         ConvertError: names the first thing that differs.
     """
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    pairs = [(text, text) for text in NASTY] + [(record.question, record.output) for record in held_out]
+    pairs = [(text, text) for text in NASTY] + [(record.message, record.output) for record in held_out]
     texts = ["".join(template.example(question, answer)) for question, answer in pairs]
     trained = tokenizer([template.end_of_turn, *texts], add_special_tokens=False).input_ids
     for file in files:

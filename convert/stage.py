@@ -6,7 +6,6 @@ folder of the output, which is gone before the manifest is written. Knows nothin
 
 from __future__ import annotations
 
-import math
 import shutil
 import time
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer
 
 from bundle.atomic import write_text
@@ -22,6 +20,7 @@ from bundle.digests import digest_file, digest_value
 from bundle.errors import ConvertError, DatasetError
 from bundle.evidence import Evidence, Proof
 from bundle.manifest import NAME, PICTURE, SYMBOLS, Manifest, ModelFile, seal
+from bundle.passages import DOCUMENTATION
 from bundle.records import EVAL, TRAIN, Record, read_records
 from bundle.stage import Progress, StageResult
 from bundle.template import PromptTemplate
@@ -41,12 +40,11 @@ from convert.passages import LONGEST, Passage, draw, drawn
 from convert.picture import picture
 from convert.proof import prove
 from convert.quantise import known_types
+from convert.room import check_room
 from convert.settings import ConvertSettings
 from convert.table import lines
 
 _WORK, _FOLDER = ".work", "model"
-_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
-_MARGIN = 1.1
 
 
 @dataclass(frozen=True)
@@ -86,11 +84,12 @@ def run(
 ) -> StageResult:
     """Make a bundle in the empty folder `out`.
 
-    `base` is a Hugging Face folder. Of the `dataset` the symbol table is carried over; its held-out records are what
-    the bundle is proven and measured on, its training records what the importance matrix is computed on.
+    `base` is a Hugging Face folder. Of the `dataset` the symbol table and the documentation are carried over; its
+    held-out records are what the bundle is proven and measured on, its training records what the importance matrix is
+    computed on.
 
     Without an `adapter` the bundle is the base itself, of every type that the tuned one may be compared in. Only its
-    tokens are proven; the dataset, if there is one, gives it the same importance matrix and nothing else.
+    tokens are proven; the dataset, if there is one, gives it the same importance matrix and documentation.
 
     Raises:
         ConvertError: a setting or an input can't be used, or the proof failed; the bundle isn't sealed then.
@@ -102,7 +101,7 @@ def run(
     kept = kept_types(settings, types) if adapter else types
     converter_script()
     check_extras(settings.also, adapter, template)
-    _check_room(base, settings, adapter is not None, len(types), out)
+    check_room(base, settings, adapter is not None, len(types), out)
     inputs = _read(settings, name, base_model, base_revision, base, adapter, template, dataset)
 
     clock = _Clock()
@@ -133,8 +132,8 @@ def run(
     models = [
         ModelFile(file=one.path.name, quantisation=one.quantisation, bytes=one.path.stat().st_size) for one in left
     ]
-    if adapter and dataset:
-        shutil.copyfile(dataset / SYMBOLS, out / SYMBOLS)
+    if dataset:
+        _carry(dataset, (SYMBOLS, DOCUMENTATION) if adapter else (DOCUMENTATION,), out)
     progress("Sealing the bundle")
     seal(
         out,
@@ -179,8 +178,7 @@ def _read(
         raise DatasetError(f"{dataset / SYMBOLS}: missing from the dataset; run `boffin curate` to make it anew")
     records = list(read_records(dataset / TRAIN)) if dataset else []
     held_out = list(read_records(dataset / EVAL)) if dataset else []
-    documented = [*records, *held_out] if adapter else []
-    licences = library_licences(documented) | {"base": base_licence(base)}
+    licences = library_licences([*records, *held_out]) | {"base": base_licence(base)}
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     passages = draw(held_out or records, settings.held_out_records, template, tokenizer) if adapter else []
     if adapter and dataset and not passages:
@@ -203,6 +201,13 @@ def _read(
         dataset_digest=_digest(dataset if adapter else None, (TRAIN, EVAL)),
         adapter_digest=_digest(adapter, (ADAPTER_CONFIG, ADAPTER_WEIGHTS)),
     )
+
+
+def _carry(dataset: Path, names: Sequence[str], out: Path) -> None:
+    """Put files of the dataset into the bundle; one that was made by hand may have no documentation."""
+    for name in names:
+        if (dataset / name).is_file():
+            shutil.copyfile(dataset / name, out / name)
 
 
 def _convert(inputs: _Inputs, work: Path, clock: _Clock, progress: Progress) -> Candidate:
@@ -277,25 +282,3 @@ class _Clock:
 def _digest(folder: Path | None, names: Sequence[str]) -> str:
     """One digest over the files that matter of a folder, or `` without one."""
     return digest_value({name: digest_file(folder / name) for name in names}) if folder else ""
-
-
-def _check_room(base: Path, settings: ConvertSettings, merging: bool, files: int, out: Path) -> None:
-    """Refuse early when the disk can't hold the intermediate files and the bundle, each at its largest."""
-    try:
-        parameters = sum(_parameters(file) for file in base.glob("*.safetensors"))
-    except (OSError, SafetensorError) as error:
-        raise ConvertError(f"{base}: the base's weights can't be read ({error}); fetch it anew") from None
-    if not parameters:
-        raise ConvertError(f"{base}: no weights (*.safetensors) here; fetch the base model anew")
-    full = parameters * _BYTES[settings.merge_dtype]
-    need, room = (full * (merging + 1) + files * full) * _MARGIN, shutil.disk_usage(out).free
-    if room < need:
-        raise ConvertError(
-            f"{out}: converting may take {need / 1e6:,.0f} MB and {room / 1e6:,.0f} MB are free; free some space"
-        )
-
-
-def _parameters(file: Path) -> int:
-    with safe_open(file, framework="numpy") as weights:
-        shapes = (weights.get_slice(name).get_shape() for name in weights.keys())  # noqa: SIM118  (not a mapping)
-        return sum(math.prod(shape) for shape in shapes)

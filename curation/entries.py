@@ -24,7 +24,7 @@ CORPUS = "corpus.jsonl"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Origin(_Frozen):
@@ -136,6 +136,15 @@ class Dropped(_Frozen):
     """What exactly was found."""
     where: str
     """The page, file or line."""
+
+
+def shown_by(entry: Entry) -> str:
+    """The name of an entry that shows code, or answers a question; empty for mere descriptions."""
+    if isinstance(entry, ApiEntry):
+        return (entry.origin.url or entry.documented.symbol) if entry.snippets else ""
+    if isinstance(entry, SectionEntry) and not any(isinstance(one, Snippet) for one in entry.content):
+        return ""
+    return entry.origin.url
 
 
 _LINE: TypeAdapter[Entry | Dropped] = TypeAdapter(

@@ -52,7 +52,7 @@ class Lengths(BaseModel):
 class Report(BaseModel):
     """What happened on the way from the sources to the dataset."""
 
-    model_config = ConfigDict(extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore")
 
     entries: int = 0
     """Raw entries in the corpus."""

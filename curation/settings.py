@@ -171,6 +171,19 @@ class Teacher(SettingsPart):
     """Cost at which rewriting stops; what was not rewritten stays as it is."""
 
 
+class Grounded(SettingsPart):
+    """Records with documentation before the question, as the appliance puts it there."""
+
+    share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the records trained on that have some. The recipe's `sequence_length` has to have room for it."""
+    missing: float = Field(default=0.2, ge=0, lt=1)
+    """Share of those whose right passage is missing, or which ask for what doesn't exist; their answer says so."""
+    passages: int = Field(default=3, ge=1, le=20)
+    """How many passages at most."""
+    characters: int = Field(default=1200, ge=100)
+    """How long they may be together; a token is about three characters of them."""
+
+
 class CurationSettings(SettingsPart):
     """How documentation becomes a dataset."""
 
@@ -180,6 +193,8 @@ class CurationSettings(SettingsPart):
     """What a record must be like to be kept."""
     verification: Verification = Verification()
     """How the code of records is run."""
+    grounded: Grounded = Grounded()
+    """Records with documentation before the question."""
     teacher: Teacher = Teacher()
     """A model that rewrites questions and prose."""
     held_out: float = Field(default=0.1, gt=0, lt=1)

@@ -1,4 +1,4 @@
-"""The curation stage: sources in; corpus, records, rejections, symbol table and report out.
+"""The curation stage: sources in; corpus, records, rejections, symbols, index of passages and report out.
 
     collect → compose → mask and clean → verify → teach → judge → split → balance → report
 
@@ -32,12 +32,14 @@ from curation.collect import collect
 from curation.draft import Draft, to_record
 from curation.drafting import Drafting
 from curation.duplicates import Duplicates
-from curation.entries import CORPUS, ApiEntry, Dropped, Entry, SectionEntry, Snippet, read_entry, read_lines
+from curation.entries import CORPUS, ApiEntry, Dropped, read_entry, read_lines, shown_by
 from curation.filters import too_long_or_short
+from curation.grounded import ground_records
 from curation.leaks import prove
 from curation.libraries import Libraries, Library
 from curation.masking import mask, mask_json
 from curation.pages import write_pages
+from curation.passages import write_documentation
 from curation.reason import Reason
 from curation.report import Report, summary
 from curation.settings import CurationSettings
@@ -90,9 +92,12 @@ def run(
     with atomic_open(out / REJECTED) as rejected:
         way = _Way(settings, folder, cache, out, table, _Log(rejected, report), progress, suite)
         sides = way.go(libraries)
-    write_records(out / TRAIN, sides.train)
+    # Held-out records give the index no example: no reference answer is to be read in it.
+    documented = write_documentation(out, sides.train)
+    train = ground_records(sides.train, out, table, settings.grounded, settings.held_out)
+    write_records(out / TRAIN, train)
     write_records(out / EVAL, sides.held_out)
-    for records, held_out in ((sides.train, False), (sides.held_out, True)):
+    for records, held_out in ((train, False), (sides.held_out, True)):
         for record in records:
             report.keep(record, held_out)
     report.seconds = round(time.monotonic() - began, 1)
@@ -106,7 +111,7 @@ def run(
         )
     prove(out, suite, settings.filters.similarity)
     skipped = sum(library.skipped for library in libraries.all())
-    notes = [*summary(report), *way.notes]
+    notes = [*summary(report), *way.notes, documented]
     if skipped:
         notes.append(f"{skipped} modules could not be imported and were skipped")
     return StageResult(
@@ -185,7 +190,7 @@ class _Way:
                         continue
                     report.entries += 1
                     corpus.write(mask_json(line) + "\n")
-                    if name := _shown_by(entry):
+                    if name := shown_by(entry):
                         unused[name] = None
                     if isinstance(entry, ApiEntry) and entry.deprecated:
                         deprecated.add(entry.documented.symbol)
@@ -287,12 +292,3 @@ class _Way:
 
     def _too_long(self, record: Record) -> Reason | None:
         return too_long_or_short(record, self.settings.filters)
-
-
-def _shown_by(entry: Entry) -> str:
-    """The name of an entry that shows code, or answers a question; empty for mere descriptions."""
-    if isinstance(entry, ApiEntry):
-        return (entry.origin.url or entry.documented.symbol) if entry.snippets else ""
-    if isinstance(entry, SectionEntry) and not any(isinstance(one, Snippet) for one in entry.content):
-        return ""
-    return entry.origin.url

@@ -61,6 +61,8 @@ class Candidate:
     """The system message that is sent with each question; None for none, so that it has its own."""
     greedy: bool = False
     """Whether its answers are asked for at temperature 0."""
+    grounding: bool | None = None
+    """Whether it is asked to read documentation before it answers; None leaves it to its server."""
     trained: bool = True
     """Whether it was trained by this project, which is a part of what it costs."""
     serve: Callable[[], AbstractContextManager[Served]] | None = None
@@ -78,4 +80,6 @@ class Candidate:
             parts = [f"{self.model} at {self.url}", *([] if self.system else ["without a system prompt"])]
         elif self.system == "":
             parts.append("with an empty system prompt")
+        if self.grounding is not None:
+            parts.append("after reading documentation" if self.grounding else "without reading documentation")
         return ", ".join([*parts, *(["greedy"] if self.greedy else [])])

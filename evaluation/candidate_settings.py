@@ -23,7 +23,7 @@ def _listed(value: Any) -> Any:
 
 
 class QuantisedCandidate(SettingsPart):
-    """The tuned model or the base once more: in other types, without its system prompt, or greedily."""
+    """The tuned model or the base once more: in other types, without its system prompt, greedily, or reading or not."""
 
     kind: Literal["quantisation"] = "quantisation"
     """The kind of candidate: a model of this project."""
@@ -35,6 +35,8 @@ class QuantisedCandidate(SettingsPart):
     """Whether it has its system prompt; without, an empty one takes its place."""
     greedy: bool = False
     """Whether it always takes the likeliest token: temperature 0, all else as it is."""
+    documentation: bool | None = None
+    """Whether it reads the bundle's documentation before it answers; left out, as it is shipped."""
 
 
 class EndpointCandidate(SettingsPart):

@@ -91,12 +91,23 @@ class Connection:
         Raises:
             EvaluationError: nothing answers, or what does refuses, takes too long or sends too much.
         """
+        return self._send("POST", path, body)
+
+    def get(self, path: str) -> bytes:
+        """The bytes that lie there.
+
+        Raises:
+            EvaluationError: nothing answers, or what does refuses, takes too long or sends too much.
+        """
+        return self._send("GET", path, None)
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
         trouble, pause = "", 0.0
         for attempt in range(TRIES):
             if attempt:
                 time.sleep(min(max(pause, PAUSE * 2 ** (attempt - 1)), LONGEST_PAUSE))
             try:
-                with self._client.stream("POST", self._url + path, json=body) as response:
+                with self._client.stream(method, self._url + path, json=body) as response:
                     content = self._read(response)
             except httpx.ReadTimeout:
                 raise self.error(

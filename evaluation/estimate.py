@@ -16,7 +16,7 @@ from evaluation.significance import chance, sign_test
 class ReportPart(BaseModel):
     """A frozen part of report.json; an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Estimate(ReportPart):

@@ -102,6 +102,8 @@ class _Asked:
         self._sampling = {**sampling_of(settings), **({"temperature": 0.0} if candidate.greedy else {})}
         url = "" if candidate.serve else candidate.url
         self._who = [candidate.name, candidate.model, candidate.quantisation, url, candidate.system]
+        if candidate.grounding is not None:
+            self._who.append(f"grounding {candidate.grounding}")
 
     @functools.cached_property
     def _endpoint(self) -> Endpoint:

@@ -20,7 +20,7 @@ from evaluation.suite.question import Question
 
 
 class _Line(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     answer: str
     question: str = ""

@@ -78,9 +78,9 @@ def scatter(
             f'<circle class="{colour}" cx="{at:.1f}" cy="{height:.1f}" r="6"><title>{escape(told)}</title></circle>'
         )
         line = height + 4
-        for other, level in taken:
-            if abs(other - at) < _NAME and line < level + _LINE:
-                line = level + _LINE
+        away = -_LINE if height > (_TOP + floor) / 2 else _LINE  # never onto the axis
+        while any(abs(other - at) < _NAME and abs(level - line) < _LINE for other, level in taken):
+            line += away
         taken.append((at, line))
         side, anchor = (-11, "end") if at > WIDTH - _RIGHT - _NAME else (11, "start")
         name = escape(one_line(dot.name, 22))

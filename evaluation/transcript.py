@@ -21,7 +21,7 @@ FILE = "transcript.jsonl"
 class Entry(BaseModel):
     """One answer, one loss, or the most memory that a server had."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     answer: Answer | None = None
     loss: Loss | None = None

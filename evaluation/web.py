@@ -25,7 +25,9 @@ from evaluation.suite.changes import Changes
 
 HTML = "report.html"
 QUALITY = ("suite_passes", "suite_complete", "existing_symbols")
-"""What stands for quality against size and cost: the first of these that was measured."""
+"""What stands for quality against size and cost: the first of these that anybody got above 0."""
+_SPREAD = 1.05
+"""How many times the least the largest must cost for a picture to show anything."""
 
 
 def render_html(report: Report, examples: Sequence[Example], changes: Changes) -> str:
@@ -90,15 +92,15 @@ def _pictures(report: Report) -> dict[str, str]:
 
 
 def _against(report: Report, cost: str) -> str:
-    """Quality against a cost, of those that have both; empty where that costs everybody the same."""
+    """Quality against a cost, of those that have both; empty where it costs everybody nearly the same."""
     by_name = {metric.name: metric for metric in METRICS}
-    quality = next((name for name in QUALITY if report.means(by_name[name])), "")
+    quality = next((name for name in QUALITY if any(report.means(by_name[name]).values())), "")
     dots = [
         Dot(name, own[cost].mean, own[quality])
         for name in report.order
         if quality in (own := report.candidates[name]) and cost in own and own[cost].mean > 0
     ]
-    if len({dot.across for dot in dots}) < 2:
+    if not dots or max(dot.across for dot in dots) < _SPREAD * min(dot.across for dot in dots):
         return ""
     metric = by_name[cost]
     labels = f"{metric.title}, {metric.unit}", by_name[quality].title

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Collection, Iterator
+from itertools import pairwise
+from textwrap import dedent
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -45,8 +48,22 @@ def reference() -> str:
     return HEAD + "".join(_section(Settings, "")) + recipes + preferences
 
 
+def _docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """What stands under each field, also of the classes that a model is made from."""
+    said = {}
+    for kind in reversed(model.__mro__):
+        if issubclass(kind, BaseModel) and kind is not BaseModel:
+            (definition,) = ast.parse(dedent(inspect.getsource(kind))).body
+            assert isinstance(definition, ast.ClassDef)
+            for field, text in pairwise(definition.body):
+                if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                    said[ast.unparse(field.target)] = inspect.cleandoc(ast.literal_eval(text.value))
+    return said
+
+
 def _section(model: type[BaseModel], path: str, without: Collection[str] = ()) -> Iterator[str]:
     rows = []
+    said = _docstrings(model)
     inner: list[tuple[str, list[type[BaseModel]], FieldInfo]] = []
     for name, field in model.model_fields.items():
         if name in without:
@@ -55,13 +72,13 @@ def _section(model: type[BaseModel], path: str, without: Collection[str] = ()) -
         if nested:
             inner.append((f"{path}.{name}".lstrip("."), nested, field))
         else:
-            rows.append(f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {field.description} |\n")
+            rows.append(f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {said[name]} |\n")
     if rows:
         yield "\n| key | type | default | what it is |\n|---|---|---|---|\n"
         yield from rows
     for name, nested, field in inner:
         repeated = "[[{}]]" if _is_list(field) else "[{}]"
-        yield f"\n## `{repeated.format(name)}`\n\n{field.description}\n"
+        yield f"\n## `{repeated.format(name)}`\n\n{said[name.rpartition('.')[2]]}\n"
         for one in nested:
             if len(nested) > 1:
                 yield f'\n### `kind = "{one.model_fields["kind"].default}"`\n\n{inspect.cleandoc(one.__doc__ or "")}\n'

@@ -71,7 +71,7 @@ def encode(records: Iterable[Record], template: PromptTemplate, tokenizer: Token
     examples = []
     too_long: Counter[str] = Counter()
     for line, record in enumerate(records, start=1):
-        prompt_ids, answer_ids = encoder.prompt(record.question), encoder.answer(record.output)
+        prompt_ids, answer_ids = encoder.prompt(record.message), encoder.answer(record.output)
         if len(prompt_ids) + len(answer_ids) > sequence_length:
             too_long[record.provenance.kind] += 1
             continue
@@ -92,7 +92,7 @@ class Encoder:
         self._look_alike = re.compile("|".join(map(re.escape, texts)) if texts else r"(?!)")
 
     def prompt(self, question: str) -> list[int]:
-        """The ids of a question as it is served, up to where the answer begins."""
+        """The ids of a user's message as it is served, up to where the answer begins."""
         clean = question.replace(_MARK, "")
         marked = self._look_alike.sub(lambda match: _MARK.join(match[0]), clean)
         text = self._template.render([{"role": "user", "content": marked}])

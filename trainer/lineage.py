@@ -21,7 +21,7 @@ from bundle.records import Record, write_records
 
 LINEAGE = "lineage.json"
 HELD_OUT = "held-out.jsonl"
-SCRATCH = "train from scratch with `boffin build --force train`"
+SCRATCH = "train from scratch with `boffin build --force train` and an empty `trainer.adapter`"
 """What helps where training can't go on."""
 _SAMPLE = 4096
 """Bytes of each tensor that tell a base model from one of the same shape."""
@@ -30,7 +30,7 @@ _SAMPLE = 4096
 class Lineage(BaseModel):
     """What an adapter was made from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     base: str
     """The base model's fingerprint."""

@@ -8,7 +8,7 @@ from bundle.settings import SettingsPart
 
 
 class Continuing(SettingsPart):
-    """How training goes on from the last adapter, with `boffin refresh`."""
+    """How training goes on from an adapter: the last one with `boffin refresh`, or `trainer.adapter`."""
 
     replay: float = Field(default=0.25, ge=0)
     """Old records that are drawn for each new one and trained on again, against forgetting."""
@@ -21,6 +21,8 @@ class TrainerSettings(SettingsPart):
 
     recipe: str = "smollm2-135m-cpu"
     """A recipe that ships with Boffin, by name, or the path of your own recipe file."""
+    adapter: str = ""
+    """Folder of an adapter that training goes on from, relative to boffin.toml; empty: from the base model."""
     preferences: str = ""
     """File of people's votes that the adapter is bent to, relative to boffin.toml; empty: no preference training."""
     preference_recipe: str = ""
@@ -34,7 +36,7 @@ class TrainerSettings(SettingsPart):
     allow_too_long: float = Field(default=0.05, ge=0, le=1)
     """Share of the records that may be left out because they are longer than the recipe's `sequence_length`."""
     continuing: Continuing = Continuing()
-    """How training goes on from the last adapter, with `boffin refresh`."""
+    """How training goes on from an adapter: the last one with `boffin refresh`, or `adapter`."""
     watts: float | None = Field(default=None, gt=0)
     """What the machine draws while it trains, in watts; empty: the forecast of a long run tells no energy."""
     price_per_kwh: float = Field(default=0.0, ge=0)

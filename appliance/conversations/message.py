@@ -23,7 +23,7 @@ MAX_TEXT = 2_000_000
 class Options(BaseModel):
     """What a conversation asks of its answers; what is None or empty is left to the server."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: str = Field(default="", max_length=256)
     """The expert's name over HTTP; empty for the one that is served."""
@@ -38,7 +38,7 @@ class Options(BaseModel):
 class Figures(BaseModel):
     """What an answer took; 0 where it isn't known."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     tokens: int = Field(default=0, ge=0)
     """Tokens of prompt and answer together."""
@@ -52,7 +52,7 @@ class Figures(BaseModel):
 class Message(BaseModel):
     """A question or an answer."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     id: int
     parent: int | None
@@ -73,7 +73,7 @@ class Message(BaseModel):
 class Conversation(BaseModel):
     """A conversation without its messages."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     id: int
     title: str

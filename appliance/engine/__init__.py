@@ -19,7 +19,10 @@
     answers.py    the disk cache of whole answers
     prefixes.py   the disk cache of what prompts begin with
     disk.py       a bounded cache of bytes on disk
+    checked.py    the digests of files that were read before
     backend.py    what llama.cpp computes on
+    offload.py    how many layers go onto the GPU
+    threads.py    how many threads compute
     native_log.py llama.cpp's log, silenced
     errors.py     what can go wrong
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
+import llama_cpp
 import llama_cpp.llama_cpp as native
 from llama_cpp._ggml import libggml
 
@@ -15,6 +18,10 @@ from appliance.engine import native_log
 
 _GPU_KINDS = (1, 2)
 """ggml's numbers for devices with and without their own memory."""
+
+
+_REMOTE = {"RPC"}
+"""Back ends that have devices only when they are told of machines elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +41,45 @@ class Device:
     """Bytes, at the time of asking."""
 
 
+@cache
+def start() -> None:
+    """Start llama.cpp, once a process. Where its back ends are files of their own (GGML_BACKEND_DL), those that lie
+    beside it are looked through, and the best that this machine can run is loaded: llama-cpp-python loads none.
+
+    ggml's own search would look in the current folder, too, where anybody's library may lie.
+    """
+    native_log.silence()
+    folder = Path(llama_cpp.__file__).parent / "lib"
+    if not _count() and hasattr(libggml, "ggml_backend_load_all_from_path"):
+        _function("ggml_backend_load_all_from_path", None, ctypes.c_char_p)(str(folder).encode())
+    native.llama_backend_init()
+
+
 def loaded_backends() -> list[Device]:
     """The devices of every back end that llama.cpp loaded; the processor is always among them."""
-    native_log.silence()
-    native.llama_backend_init()
-    count = _function("ggml_backend_dev_count", ctypes.c_size_t)()
+    start()
     get = _function("ggml_backend_dev_get", ctypes.c_void_p, ctypes.c_size_t)
-    return [_device(get(index)) for index in range(count)]
+    return [_device(get(index)) for index in range(_count())]
+
+
+def idle_backends(devices: list[Device]) -> list[str]:
+    """The back ends that llama.cpp was built with and that found no device, e.g. `CUDA` without a card."""
+    count = _function("ggml_backend_reg_count", ctypes.c_size_t)()
+    get = _function("ggml_backend_reg_get", ctypes.c_void_p, ctypes.c_size_t)
+    names = [_text("ggml_backend_reg_name", get(index)) for index in range(count)]
+    found = {device.backend for device in devices}
+    return [name for name in names if name not in found | _REMOTE]
 
 
 def computing_backend(devices: list[Device], gpu_layers: int) -> str:
     """The back end that computes a model's layers, e.g. `CUDA`, when `gpu_layers` of them are to be offloaded."""
     gpus = [device.backend for device in devices if device.gpu]
     return gpus[0] if gpus and gpu_layers != 0 else "CPU"
+
+
+def _count() -> int:
+    number: int = _function("ggml_backend_dev_count", ctypes.c_size_t)()
+    return number
 
 
 def _device(handle: int) -> Device:

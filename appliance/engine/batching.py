@@ -24,6 +24,7 @@ from appliance.engine.request import Failed, Finished, PromptScored, TokenScore
 from appliance.engine.scores import score
 from appliance.engine.slot import Answer, Ticket
 from appliance.engine.stats import Counts
+from appliance.settings import KvType
 from bundle.digests import digest_file
 
 CHUNK_BESIDE_ANSWERS = 128
@@ -57,6 +58,7 @@ class Batching:
         cells: int,
         threads: int,
         offload: bool,
+        kv_type: KvType,
         strict: bool,
         shared: bool,
         prefixes: PrefixStore | None,
@@ -78,14 +80,15 @@ class Batching:
         }
         """The digest and llama.cpp's handle of each."""
         shared = shared and not strict
-        kept = min(KEPT, MAX_SEQUENCES - slots - 1) if shared else 0
+        kept = min(KEPT, MAX_SEQUENCES - slots) if shared else 0
         self._context = Context(
             model,
-            sequences=slots + kept + 1 if shared else slots,
+            sequences=slots + kept,
             cells=cells,
             outputs=SCORED_PER_STEP + slots,
             threads=threads,
             offload=offload,
+            kv_type=kv_type,
             shared=shared,
         )
         keeps = self._context.cuttable and not strict
@@ -163,30 +166,30 @@ class Batching:
             yield self._fill(group)
 
     def _fill(self, answers: list[Answer]) -> list[_Part]:
-        """Fill the batch: a token of each answer, then the prompts, the first first."""
-        parts = []
-        # In ascending order: with a memory each, only sequences that follow one another are computed together.
-        for answer in sorted(answers, key=lambda answer: answer.held.number):
-            if not answer.prompting:
-                index = self._context.add((answer.next_token,), len(answer.held.tokens), answer.held.number)
-                parts.append(_Part(answer, index, 1))
+        """Fill the batch: a token of each answer and, as far as there is room, the prompts, the first first."""
+        counts = {answer.held.number: 1 for answer in answers if not answer.prompting}
         # In strict mode a prompt's parts must not depend on what else runs.
-        room = min(CHUNK_BESIDE_ANSWERS if parts or self._strict else BATCH, BATCH - len(parts))
+        room = min(CHUNK_BESIDE_ANSWERS if counts or self._strict else BATCH, BATCH - len(counts))
         scored = SCORED_PER_STEP
         for answer in answers:
-            if not answer.prompting:
-                continue
-            prompt, scoring = answer.request.tokens, answer.request.score_prompt
-            count = min(len(prompt) - answer.done, room, scored if scoring else room)
-            if not count:
-                continue
-            end = answer.done + count
-            outputs = count if scoring else int(end == len(prompt))
-            index = self._context.add(prompt[answer.done : end], answer.done, answer.held.number, outputs=outputs)
-            parts.append(_Part(answer, index, count))
-            room -= count
-            scored -= count if scoring else 0
-        return parts
+            if answer.prompting:
+                scoring = answer.request.score_prompt
+                count = min(len(answer.request.tokens) - answer.done, room, scored if scoring else room)
+                counts[answer.held.number] = count
+                room -= count
+                scored -= count if scoring else 0
+        # In ascending order: with a memory each, only sequences that follow one another are computed together.
+        ordered = sorted(answers, key=lambda answer: answer.held.number)
+        return [self._part(answer, count) for answer in ordered if (count := counts[answer.held.number])]
+
+    def _part(self, answer: Answer, count: int) -> _Part:
+        """Add an answer's next tokens to the batch."""
+        place = answer.held.number
+        if not answer.prompting:
+            return _Part(answer, self._context.add((answer.next_token,), len(answer.held.tokens), place), count)
+        prompt, end = answer.request.tokens, answer.done + count
+        outputs = count if answer.request.score_prompt else int(end == len(prompt))
+        return _Part(answer, self._context.add(prompt[answer.done : end], answer.done, place, outputs=outputs), count)
 
     def _absorb(self, part: _Part) -> bool:
         """Note what a step has computed for an answer; whether its next token is to be chosen now."""

@@ -17,12 +17,14 @@ from appliance.engine import native_log
 from appliance.engine.errors import EngineFailed
 from appliance.engine.model import Model
 from appliance.engine.scores import Logits
+from appliance.settings import KvType
 from bundle.errors import ServerError
 
 BATCH = 512
 """Most tokens computed in one step."""
 MAX_SEQUENCES = 256
 """Most sequences that llama.cpp can tell apart."""
+_KV_TYPES = {"F16": native.GGML_TYPE_F16, "Q8_0": native.GGML_TYPE_Q8_0, "Q4_0": native.GGML_TYPE_Q4_0}
 _STREAM = 256
 """llama.cpp rounds the memory of a sequence up to a multiple of this."""
 
@@ -39,6 +41,7 @@ class Context:
         outputs: int,
         threads: int,
         offload: bool = False,
+        kv_type: KvType = "F16",
         shared: bool = True,
     ) -> None:
         """Set aside memory for `cells` tokens of all sequences together, and for `outputs` rows of logits a step.
@@ -57,6 +60,9 @@ class Context:
         params.n_threads = params.n_threads_batch = threads
         params.offload_kqv = offload
         params.kv_unified = shared
+        params.type_k = params.type_v = _KV_TYPES[kv_type]
+        if kv_type != "F16":  # values of other types need it
+            params.flash_attn_type = native.LLAMA_FLASH_ATTN_TYPE_ENABLED
         self._model = model
         self.handle: Any = native.llama_init_from_model(model.handle, params)
         if not self.handle:
@@ -66,6 +72,9 @@ class Context:
                 "lower appliance.memory, or appliance.slots and appliance.context"
             )
         self._memory = native.llama_get_memory(self.handle)
+        self._shared = shared
+        self._buffer = np.empty(0, np.uint8)
+        """What a state is taken into; kept, since memory that the system gives anew costs more time than the copy."""
         # The arrays of the batch. Each token belongs to one sequence, so the pointers to their lists never change.
         self._tokens = np.zeros(BATCH, np.int32)
         self._positions = np.zeros(BATCH, np.int32)
@@ -144,8 +153,20 @@ class Context:
         return np.ctypeslib.as_array(first, shape=(count, self._model.n_vocab))
 
     def copy(self, source: int, target: int, length: int) -> None:
-        """Let a sequence begin with the first `length` tokens of another; nothing is computed and no memory taken."""
-        native.llama_memory_seq_cp(self._memory, source, target, 0, length)
+        """Let an empty sequence begin with the first `length` tokens of another; nothing is computed, and where the
+        memory is shared none is taken.
+
+        Raises:
+            EngineFailed: llama.cpp can't.
+        """
+        if self._shared:
+            native.llama_memory_seq_cp(self._memory, source, target, 0, length)
+            return
+        # Not by llama_memory_seq_cp: it copies a whole part of the memory, used or not, and only with the next step.
+        end = native.llama_memory_seq_pos_max(self._memory, source) + 1
+        if not self.restore(target, self._state(source), end):
+            raise EngineFailed(f"llama.cpp could not copy sequence {source}")
+        self.cut(target, length)
 
     def cut(self, sequence: int, length: int) -> None:
         """Forget all but the first `length` tokens of a sequence.
@@ -162,14 +183,13 @@ class Context:
 
     def state(self, sequence: int) -> bytes:
         """What the memory holds of a sequence, without logits."""
-        size = native.llama_state_seq_get_size(self.handle, sequence)
-        buffer = (ctypes.c_uint8 * size)()
-        return memoryview(buffer)[: native.llama_state_seq_get_data(self.handle, buffer, size, sequence)].tobytes()
+        return self._state(sequence).tobytes()
 
-    def restore(self, sequence: int, state: bytes, length: int) -> bool:
+    def restore(self, sequence: int, state: bytes | memoryview | npt.NDArray[np.uint8], length: int) -> bool:
         """Put `length` tokens back from a state; False, and nothing there, where it doesn't fit this context."""
-        data = ctypes.cast(ctypes.c_char_p(state), ctypes.POINTER(ctypes.c_uint8))
-        taken = native.llama_state_seq_set_data(self.handle, data, len(state), sequence)
+        data = np.frombuffer(state, np.uint8)
+        pointer = data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        taken = native.llama_state_seq_set_data(self.handle, pointer, len(state), sequence)
         span = (
             native.llama_memory_seq_pos_min(self._memory, sequence),
             native.llama_memory_seq_pos_max(self._memory, sequence),
@@ -178,3 +198,11 @@ class Context:
             return True
         native.llama_memory_seq_rm(self._memory, sequence, -1, -1)
         return False
+
+    def _state(self, sequence: int) -> npt.NDArray[np.uint8]:
+        """The state of a sequence, a view that the next one overwrites."""
+        size = native.llama_state_seq_get_size(self.handle, sequence)
+        if size > len(self._buffer):
+            self._buffer = np.empty(size, np.uint8)
+        pointer = self._buffer.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        return self._buffer[: native.llama_state_seq_get_data(self.handle, pointer, size, sequence)]

@@ -32,6 +32,7 @@ from appliance.engine.sampler import Sampler
 from appliance.engine.slot import Ticket
 from appliance.engine.stats import EngineStats
 from appliance.engine.waiting import Line
+from appliance.settings import KvType
 
 log = logging.getLogger(__name__)
 
@@ -62,16 +63,17 @@ class Engine:
         threads: int,
         memory: int = 0,
         offload: bool = False,
+        kv_type: KvType = "F16",
         strict: bool = False,
-        shared: bool = True,
+        shared: bool = False,
         prefixes: PrefixStore | None = None,
         adapters: Mapping[str, Path] | None = None,
     ) -> None:
         """Set aside memory and start the thread.
 
         `slots` answers are made at once, each of up to `context` tokens, prompt included, and all of them together of
-        up to `memory` tokens (0: as many as all slots could need). With `strict`, no answer depends on what else runs.
-        Where the memory isn't `shared`, each slot has its own, in which only its next answer can go on.
+        up to `memory` tokens (0: as many as all slots could need), which makes sense where they have one `shared`
+        memory rather than one each. With `strict`, no answer depends on what else runs.
         `adapters` are LoRA adapters as GGUF files, by the names that requests have for them.
 
         Raises:
@@ -90,6 +92,7 @@ class Engine:
             cells=self._cells,
             threads=threads,
             offload=offload,
+            kv_type=kv_type,
             strict=strict,
             shared=shared,
             prefixes=prefixes,

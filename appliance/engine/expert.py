@@ -5,31 +5,39 @@ Knows nothing about HTTP.
 
 from __future__ import annotations
 
-import os
+import logging
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
 
 from appliance.engine.answers import AnswerCache
-from appliance.engine.backend import Device, computing_backend, loaded_backends
+from appliance.engine.backend import Device, computing_backend, idle_backends, loaded_backends
+from appliance.engine.checked import checked_digest
 from appliance.engine.engine import Engine
 from appliance.engine.errors import InvalidRequest
 from appliance.engine.json_grammar import grammar_of
 from appliance.engine.model import Model
+from appliance.engine.offload import Plan, plan, shape_of
 from appliance.engine.prefixes import PrefixStore
 from appliance.engine.prompt import PromptBuilder
 from appliance.engine.request import GenerationRequest, SamplingParams
+from appliance.engine.threads import threads_for
+from appliance.library import Library
 from appliance.settings import ApplianceSettings
 from bundle.digests import digest_file, digest_value
-from bundle.errors import BundleError, SettingsError
+from bundle.errors import BundleError, ServerError, SettingsError
+from bundle.grounding import Grounding, with_documentation
 from bundle.manifest import Manifest, ModelFile, load_manifest
 from bundle.template import Message
+
+log = logging.getLogger(__name__)
 
 ANSWERS = "answers"
 """Folder of the answer cache in the cache folder."""
 PREFIXES = "prefixes"
 """Folder of the cache of prefixes there."""
+_NOTHING = Grounding()
 
 
 class MoreSampling(TypedDict, total=False):
@@ -60,14 +68,20 @@ class Expert:
         self.settings = settings
         self.manifest = load_manifest(bundle)
         self.file = self.manifest.model(settings.quantisation)
-        digest = _check(bundle, self.manifest, self.file)
+        digest = _check(bundle, self.manifest, self.file, cache_dir)
         self.devices: list[Device] = loaded_backends()
-        self.backend = computing_backend(self.devices, settings.gpu_layers)
-        self.model = Model(bundle / self.file.file, settings.gpu_layers)
+        self.offload = _offload(bundle / self.file.file, settings, self.devices)
+        layers = self.offload.layers if self.offload else 0
+        self.backend = computing_backend(self.devices, layers)
+        self.model = Model(bundle / self.file.file, layers)
         if settings.context > self.model.trained_context:
             raise SettingsError(
                 f"appliance.context is {settings.context}, but {self.file.file} was trained on "
                 f"{self.model.trained_context} tokens; set it to at most that"
+            )
+        if settings.memory and not settings.shared:
+            raise SettingsError(
+                "appliance.memory is for a memory that all answers share; set appliance.shared to true, or memory to 0"
             )
         if 0 < settings.memory < settings.context:
             raise SettingsError(
@@ -75,13 +89,16 @@ class Expert:
                 f"({settings.context}); raise it, or set it to 0"
             )
         self._prompts = PromptBuilder(self.model, self.manifest.template)
+        self.library = Library(bundle, self.manifest)
         self.prefixes: PrefixStore | None = None
-        if settings.prefixes.enabled and settings.shared and not settings.strict:
+        if settings.prefixes.enabled and not settings.strict:
             stamp = digest_value(
                 {
                     "model": digest,
                     "llama.cpp": version("llama-cpp-python"),
                     "context": settings.context,
+                    "parts": 0 if settings.shared else settings.slots,
+                    "type": settings.kv_type,
                     "on": self.backend,
                 }
             )
@@ -91,9 +108,10 @@ class Expert:
             slots=settings.slots,
             context=settings.context,
             queue_limit=settings.queue,
-            threads=settings.threads or _usable_cores(),
+            threads=settings.threads or threads_for(self.model, _processor(self.devices)),
             memory=settings.memory,
-            offload=settings.gpu_layers != 0,
+            offload=layers > 0,
+            kv_type=settings.kv_type,
             strict=settings.strict,
             shared=settings.shared,
             prefixes=self.prefixes,
@@ -119,14 +137,37 @@ class Expert:
         for cache in (self.answers, self.prefixes):
             if cache is not None:
                 cache.close()
+        self.library.close()
 
-    def chat_prompt(self, messages: Sequence[Message], begun: str = "") -> tuple[int, ...]:
+    def ground(self, messages: Sequence[Message], wanted: bool | None = None) -> Grounding:
+        """What of the documentation is to stand before a conversation's last question.
+
+        `wanted` says whether any; the settings stand in for None, and for them whether the model was trained at all.
+
+        Raises:
+            BundleError: the bundle's index is damaged.
+            TemplateError: the template refuses the conversation.
+        """
+        settings = self.settings.grounding
+        wanted = settings.enabled if wanted is None else wanted
+        if self.library.documentation is None or not (bool(self.manifest.adapter_digest) if wanted is None else wanted):
+            return _NOTHING
+        left = self.settings.context - len(self.chat_prompt(messages))
+        room = min(settings.tokens, self.settings.context // 4, left // 2)
+        return self.library.ground(messages, room, lambda text: len(self.model.tokenize(text)), settings.passages)
+
+    def chat_prompt(
+        self, messages: Sequence[Message], begun: str = "", grounding: Grounding = _NOTHING
+    ) -> tuple[int, ...]:
         """The tokens of a conversation, up to where the answer begins, or to the end of what of it has `begun`.
+
+        What the grounding has stands before the last question.
 
         Raises:
             TemplateError: the template refuses the conversation.
         """
-        return tuple(self._prompts.chat(messages) + (self._prompts.begun(begun) if begun else []))
+        tokens = self._prompts.chat(with_documentation(messages, grounding))
+        return tuple(tokens + (self._prompts.begun(begun) if begun else []))
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens, control tokens' too; what isn't a whole character is a replacement character.
@@ -196,21 +237,42 @@ class Expert:
         return tuple(self._prompts.completion(text))
 
 
-def _check(bundle: Path, manifest: Manifest, file: ModelFile) -> str:
+def _check(bundle: Path, manifest: Manifest, file: ModelFile, cache_dir: Path) -> str:
     """The digest of the served file, after it was found to be the sealed one, and the template likewise."""
     path = bundle / file.file
     sealed = manifest.files.get(file.file)
     if sealed is None or not path.is_file():
         raise BundleError(f"{path}: missing from the bundle; convert or copy it anew")
-    if digest_file(path) != sealed:
+    if checked_digest(path, cache_dir) != sealed:
         raise BundleError(f"{path}: not the file that was sealed; convert or copy it anew")
     if manifest.template.digest != manifest.template_digest:
         raise BundleError(f"{bundle}: the prompt template is not the one that was sealed; convert anew")
     return sealed
 
 
-def _usable_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _offload(path: Path, settings: ApplianceSettings, devices: list[Device]) -> Plan | None:
+    """What goes onto the GPU; None where there is none, or nothing is to.
+
+    Raises:
+        ServerError: llama.cpp was built for a GPU, finds none, and that isn't allowed.
+    """
+    if settings.gpu_layers in ("none", 0):
+        return None
+    free = sum(device.memory_free for device in devices if device.gpu)
+    idle = idle_backends(devices)
+    if not free and idle and not settings.allow_cpu:
+        raise ServerError(
+            f"llama.cpp was built for {', '.join(idle)} but finds no such device; see `boffin doctor`, or set "
+            "appliance.gpu_layers to none or appliance.allow_cpu to true to run on the processor"
+        )
+    if not free:
+        return None
+    cells = settings.memory or settings.slots * settings.context
+    found = plan(shape_of(path), settings.gpu_layers, cells, settings.kv_type, free)
+    log.info("offload: %s", found.describe())
+    return found
+
+
+def _processor(devices: list[Device]) -> str:
+    """The processor's name."""
+    return next((device.description for device in devices if not device.gpu), "")

@@ -1,10 +1,12 @@
-"""The shared memory: which sequences it holds, what a new one can take over, and whether it has room.
+"""The memory: which sequences it holds, what a new one can take over, and whether it has room.
 
 An answer's worst case is promised before it begins, so that none is cut short by another. What an answer leaves behind
-is kept for prompts that begin alike, and goes, the least recently used first, when room is needed: a copied prefix
-takes no memory and no computing. Kept sequences make every step slower, since the running ones look past them (on two
-cores, a 135M model and four answers: a fifth for every thousand tokens); so the busier the engine is, the less is kept.
-Knows nothing about requests, text or threads.
+is kept for prompts that begin alike, and goes, the least recently used first, when room is needed.
+
+Either each sequence has an equal part of the memory, and what another one has is copied into it. Or all share the whole
+of it; a copied prefix takes no memory then, but every sequence makes every step slower, since the running ones look
+past it (on two cores, a 135M model and four answers: a fifth for every thousand tokens); so the busier the engine is,
+the less is kept. Knows nothing about requests, text or threads.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from appliance.engine.context import Context
 from appliance.engine.prefixes import PrefixStore
 
 WORTH_WAITING = 32
-"""A prompt waits when it could have this many more tokens from one that is just being computed."""
+"""A prompt waits when it could have this many more tokens from one that is just being computed; fewer are not worth
+a copy, either."""
 
 
 @dataclass(eq=False)
@@ -57,17 +60,15 @@ class Memory:
     ) -> None:
         """At most `slots` sequences run at once, and at most `kept` are kept beside them.
 
-        Without `keeps` none is kept at all. A memory that isn't `shared` has equal parts: a new sequence takes over one
-        that is kept or begins anew, and copies nothing. A shared context has one sequence more than both numbers.
+        Without `keeps` none is kept at all. A memory that isn't `shared` has a part for each slot, which keeps one.
         """
         self._context = context
         self._cells = Cells(cells)
         self._slots = slots
         self._numbers = list(reversed(range(slots + kept)))
-        self._scratch = slots + kept
         self._keeps = keeps
         self._shared = shared
-        self._prefixes = prefixes if keeps and shared else None
+        self._prefixes = prefixes if keeps else None
         self.restored = 0
         """Tokens that came from disk."""
         self.running: list[Held] = []
@@ -95,7 +96,7 @@ class Memory:
             return None
         prompt = list(prompt)
         source, shared = self._longest(prompt, adapter) if reuse and self._keeps else (None, 0)
-        if reuse and self._keeps and self._shared and self._soon(prompt, adapter) >= shared + WORTH_WAITING:
+        if reuse and self._keeps and self._soon(prompt, adapter) >= shared + WORTH_WAITING:
             return None
         stored = self._prefixes.longest(prompt, adapter) if reuse and self._prefixes else 0
         if stored < shared + WORTH_WAITING:
@@ -107,7 +108,11 @@ class Memory:
         state = self._prefixes.load(prompt[:stored], adapter) if stored and self._prefixes else None
         if stored and state is None:
             return self.begin(prompt, most, adapter=adapter)  # without it, for now it is forgotten
-        held = self._start(*(None, 0) if state else (source, shared))
+        due = 0
+        if source and not stored and shared < len(source.tokens) and self._prefixes:  # two go on differently
+            due = self._prefixes.due(prompt[:shared], adapter)
+        start = self._start if self._shared else self._start_apart
+        held = start(*(None, 0) if state else (source, due or shared))
         held.prompt = prompt if reuse else []
         held.adapter = adapter
         held.promised = most - len(held.tokens)
@@ -117,10 +122,8 @@ class Memory:
         if state and self._context.restore(held.number, state, stored):
             self.computed(held, prompt[:stored])
             self.restored += stored
-        elif (
-            source and not stored and shared < len(source.tokens) and self._prefixes
-        ):  # used by two that go on differently
-            self._prefixes.offer(prompt[:shared], adapter, lambda length: self._state(held, length))
+        elif due and len(held.tokens) == due and self._prefixes:
+            self._prefixes.store(held.tokens, adapter, self._context.state(held.number))
         return held
 
     def computed(self, held: Held, tokens: Sequence[int]) -> None:
@@ -151,8 +154,7 @@ class Memory:
 
     def _longest(self, prompt: list[int], adapter: str) -> tuple[Held | None, int]:
         """The sequence that has most of a prompt, and how many tokens of it."""
-        there = self.kept + self.running if self._shared else self.kept
-        fitting = [held for held in there if held.adapter == adapter]
+        fitting = [held for held in self.kept + self.running if held.adapter == adapter]
         best = max(fitting, key=lambda held: held.shared(prompt), default=None)
         shared = best.shared(prompt) if best else 0
         return (best, shared) if shared else (None, 0)
@@ -163,14 +165,10 @@ class Memory:
         return max((common(one, prompt, len(prompt) - 1) for one in prompts), default=0)
 
     def _start(self, source: Held | None, shared: int) -> Held:
-        """A sequence with the first `shared` tokens of another one."""
+        """A sequence with the first `shared` tokens of another one, in the shared memory."""
         alone = not (self._numbers or len(self.kept) > 1)
-        if source in self.kept and (not self._shared or alone or shared == len(source.tokens)):
-            self.kept.remove(source)
-            self._context.cut(source.number, shared)
-            self._cells.drop(source.cells[shared:])
-            del source.tokens[shared:], source.cells[shared:]
-            return source
+        if source in self.kept and (alone or shared == len(source.tokens)):
+            return self._go_on(source, shared)
         if not self._numbers:
             self._forget(next(held for held in self.kept if held is not source))
         held = Held(self._numbers.pop())
@@ -180,12 +178,38 @@ class Memory:
             held.cells = self._cells.share(source.cells[:shared])
         return held
 
-    def _state(self, held: Held, length: int) -> bytes:
-        """The state of the first `length` tokens of a sequence."""
-        self._context.copy(held.number, self._scratch, length)
-        state = self._context.state(self._scratch)
-        self._context.cut(self._scratch, 0)
-        return state
+    def _start_apart(self, source: Held | None, shared: int) -> Held:
+        """A sequence in a part of the memory of its own, with the first `shared` tokens of another one if that pays."""
+        place = self._place()
+        worth = source is not None and shared >= WORTH_WAITING
+        if source in self.kept and (source.number == place or (worth and len(source.tokens) - shared < WORTH_WAITING)):
+            return self._go_on(source, shared)
+        for held in self.kept:
+            if held.number == place:
+                self._forget(held)
+                break
+        self._numbers.remove(place)
+        held = Held(place)
+        if source is not None and worth:
+            self._context.copy(source.number, place, shared)
+            held.tokens = source.tokens[:shared]
+            held.cells = self._cells.take(shared)
+        return held
+
+    def _place(self) -> int:
+        """A part of the memory in which nothing runs: beside others in which something does, since llama.cpp computes
+        only neighbours together; of those one that is empty, or else the least recently used."""
+        running = {held.number for held in self.running}
+        free = [*reversed(self._numbers), *(held.number for held in self.kept)]
+        return max(free, key=lambda number: (number - 1 in running) + (number + 1 in running))
+
+    def _go_on(self, held: Held, length: int) -> Held:
+        """A kept sequence itself, cut to its first `length` tokens."""
+        self.kept.remove(held)
+        self._context.cut(held.number, length)
+        self._cells.drop(held.cells[length:])
+        del held.tokens[length:], held.cells[length:]
+        return held
 
     def _forget(self, held: Held) -> None:
         self.kept.remove(held)

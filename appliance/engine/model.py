@@ -14,6 +14,7 @@ from typing import Any
 import llama_cpp.llama_cpp as native
 
 from appliance.engine import native_log
+from appliance.engine.backend import start
 from bundle.errors import BundleError
 
 _PIECE_BYTES = 256
@@ -28,8 +29,8 @@ class Model:
         Raises:
             BundleError: llama.cpp can't load it; the text carries llama.cpp's reason.
         """
+        start()
         native_log.silence()
-        native.llama_backend_init()
         params = native.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
         # llama.cpp built with AMX by GCC 12 or older writes an invalid tile configuration and crashes at the first

@@ -53,6 +53,10 @@ def _settings(options: argparse.Namespace) -> ApplianceSettings:
     return ApplianceSettings.model_validate({**dict(given), **flags})
 
 
+def _layers(text: str) -> int | str:
+    return int(text) if text.isdigit() else text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m appliance.server", description="Serve a bundle over HTTP.")
     parser.add_argument("--bundle", type=Path, required=True, help="folder of the bundle")
@@ -64,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--context", type=int, help="longest prompt plus answer, in tokens")
     parser.add_argument("--queue", type=int, help="requests that may wait")
     parser.add_argument("--threads", type=int, help="threads for llama.cpp; 0 takes every core")
-    parser.add_argument("--gpu-layers", type=int, help="layers on the GPU; -1 all, 0 none")
+    parser.add_argument("--gpu-layers", type=_layers, help="layers on the GPU: auto, all, none or a number")
     parser.add_argument("--no-cache", action="store_true", help="keep no answers on disk")
     parser.add_argument("--cache-dir", type=Path, default=DEFAULT_CACHE, help=f"for answers ({DEFAULT_CACHE})")
     parser.add_argument(

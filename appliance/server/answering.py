@@ -6,24 +6,31 @@ A client that goes away cancels them. Knows nothing about the shapes of replies.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
+from appliance.checking import Block, Checked, Checker
+from appliance.citing import Cited, cite
 from appliance.engine.answers import AnswerCache, StoredAnswer
 from appliance.engine.request import Event, Failed, Finished, GenerationRequest, Piece
 from appliance.server.courier import Courier, Mailbox
 from appliance.server.journal import record_of
+from bundle.grounding import Grounding
+from symbols.finding import Finding
+from symbols.table import SymbolTable
 
 if TYPE_CHECKING:  # they import llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
     from appliance.engine.slot import Ticket
 
-Batch = list[tuple[int, Event]]
-"""Events that came together, each with the number of its answer."""
+Told = Event | Checked | Cited
+"""What is told of an answer: the engine's events, what became of its code, and what of it is borne out."""
+Batch = list[tuple[int, Told]]
+"""What came together, each with the number of its answer."""
 
 
 class Answering:
@@ -41,6 +48,16 @@ class Answering:
         self._texts: dict[int, list[str]] = {}
         self.requests: Sequence[GenerationRequest] = ()
         """What was asked of the engine, by number."""
+        self.grounding = Grounding()
+        """What of the documentation stood before the question."""
+        self.table: SymbolTable | None = None
+        """What the answers' code is held to; None where it isn't checked."""
+        self._checkers: dict[int, Checker] = {}
+        self._said: dict[int, list[str]] = {}
+        self.again: Callable[[Sequence[Finding]], Awaitable[Answering]] | None = None
+        """Makes another answer where the code of the first has what doesn't exist; the one with less of it counts."""
+        self.repaired = False
+        """Whether it was the other."""
 
     @classmethod
     async def begin(
@@ -81,14 +98,36 @@ class Answering:
     async def batches(self) -> AsyncGenerator[Batch]:
         """The events, as they come; of each answer the last is `Finished`, and then it is in the cache already.
 
+        A code block that closes is followed by what became of it; before the end of an answer for which documentation
+        was read comes what of it is cited. Where there may be another answer (`again`), all comes at once.
+
         Raises:
             EngineError: the engine failed, or the client went away.
         """
+        if self.again is None:
+            async with aclosing(self._batches()) as batches:
+                async for batch in batches:
+                    yield batch
+            return
+        told = await self._all()
+        if found := _findings(told):
+            other = await self.again(found)
+            better = await other._all()
+            if len(_findings(better)) < len(found):
+                told, self.repaired = better, True
+        yield told
+
+    async def _all(self) -> Batch:
+        """Everything that is told, at its end."""
+        async with aclosing(self._batches()) as batches:
+            return [one async for batch in batches for one in batch]
+
+    async def _batches(self) -> AsyncGenerator[Batch]:
         running = len(self.requests)
         try:
             while running:
-                batch = await self._mailbox.take()
-                for number, event in batch:
+                batch: Batch = []
+                for number, event in await self._mailbox.take():
                     if isinstance(event, Failed):
                         raise event.error
                     if isinstance(event, Finished):
@@ -97,11 +136,14 @@ class Answering:
                         await self._keep(number, event)
                     elif isinstance(event, Piece) and self._answers is not None:
                         self._texts.setdefault(number, []).append(event.text)
+                    told: list[Told] = [*await self._checked(number, event), *self._cited(number, event)]
+                    told = [*told, event] if isinstance(event, Finished) else [event, *told]
+                    batch += [(number, one) for one in told]
                 yield batch
         finally:
             self.close()
 
-    async def ends(self, take: Callable[[int, Event], None]) -> list[Finished]:
+    async def ends(self, take: Callable[[int, Told], None]) -> list[Finished]:
         """Hand every event to `take` as it comes; returns the end of each answer, by number.
 
         Raises:
@@ -115,6 +157,27 @@ class Answering:
                     if isinstance(event, Finished):
                         ends[number] = event
         return [ends[number] for number in range(len(self.requests))]
+
+    async def _checked(self, number: int, event: Event) -> list[Checked]:
+        """What becomes of the code blocks that an event closes."""
+        if self.table is None:
+            return []
+        checker = self._checkers.setdefault(number, Checker(self.table))
+        blocks: list[Block] = []
+        if isinstance(event, Piece):
+            blocks = checker.feed(event.text)
+        elif isinstance(event, Finished):
+            blocks = checker.end()
+        return [await asyncio.to_thread(checker.check, block) for block in blocks]
+
+    def _cited(self, number: int, event: Event) -> list[Cited]:
+        """What is cited of an answer that has ended."""
+        if not self.grounding.sources:
+            return []
+        said = self._said.setdefault(number, [])
+        if isinstance(event, Piece):
+            said.append(event.text)
+        return [Cited(cite("".join(said), self.grounding.sources))] if isinstance(event, Finished) else []
 
     def close(self) -> None:
         """Cancel what still runs."""
@@ -149,6 +212,11 @@ class Answering:
         if self._answers is not None and number not in self._stored:
             answer = StoredAnswer("".join(self._texts.pop(number, [])), finished)
             await asyncio.to_thread(self._answers.put, self.requests[number], answer)
+
+
+def _findings(told: Batch) -> list[Finding]:
+    """What the code of an answer has that doesn't exist."""
+    return [finding for _, one in told if isinstance(one, Checked) for finding in one.findings]
 
 
 async def _close_when_gone(client: Request, answering: Answering) -> None:

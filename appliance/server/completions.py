@@ -13,13 +13,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from appliance.engine.errors import EngineError
-from appliance.engine.request import Event, Finished, Piece, PromptScored
+from appliance.engine.request import Finished, Piece, PromptScored
 from appliance.server import failures, replies
-from appliance.server.answering import Answering
+from appliance.server.answering import Answering, Told
 from appliance.server.openai_schema import CompletionRequest
 from appliance.server.scored import ScoredText
 from appliance.server.serving import Serving
-from appliance.server.stream import Stream
+from appliance.server.stream import Stream, described
 
 if TYPE_CHECKING:  # it imports llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
@@ -29,7 +29,7 @@ def router(serving: Serving) -> APIRouter:
     """The route, for what is served."""
     routes = APIRouter()
 
-    @routes.post("/v1/completions")
+    @routes.post("/v1/completions", responses=described())
     async def completions(body: CompletionRequest, client: Request) -> Response:
         def tokens(expert: Expert) -> list[tuple[int, ...]]:
             return [expert.text_prompt(prompt) if isinstance(prompt, str) else tuple(prompt) for prompt in body.prompts]
@@ -71,7 +71,7 @@ class _Choice:
             self._echo = prompt if isinstance(prompt, str) else expert.text(answering.requests[number].tokens)
         self._text = self._echo
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Told) -> None:
         """Take an event in."""
         if isinstance(event, PromptScored) and self._scored is not None:
             self._scored.add(event.scores)

@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from appliance.engine.errors import (
@@ -36,6 +37,39 @@ class ApiError(HTTPException):
         super().__init__(status, message, {"Retry-After": str(retry_after)} if retry_after else None)
         self.code = code
         self.param = param
+
+
+class Refusal(BaseModel):
+    """What was wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorReply(BaseModel):
+    """An error in OpenAI's shape."""
+
+    error: Refusal
+
+
+class BriefErrorReply(BaseModel):
+    """An error in Ollama's shape."""
+
+    error: str
+
+
+def _described(shape: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    refused = "What was asked can't be done; a key is missing, or one asks too often."
+    return {
+        "4XX": {"model": shape, "description": refused},
+        "5XX": {"model": shape, "description": "The server is full, loads, stops or has failed."},
+    }
+
+
+DESCRIBED, DESCRIBED_BRIEFLY = _described(ErrorReply), _described(BriefErrorReply)
+"""The errors as /openapi.json has them, in both shapes."""
 
 
 def as_api_error(error: EngineError | TemplateError) -> ApiError:

@@ -14,12 +14,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from appliance.keys import Key, find_key, load_keys
 from appliance.server.failures import ApiError, reply
+from appliance.server.panel import PATHS
 from bundle.errors import SettingsError
 
 log = logging.getLogger(__name__)
 
-OPEN = frozenset({"/health"})
-"""What needs no key: a supervisor asks for it."""
+OPEN = frozenset({"/health", *PATHS})
+"""What needs no key: a supervisor asks for the one, and any reader's browser for the others."""
+PUBLIC = frozenset({"/v1/chat/completions"})
+"""What a key that stands in web pages does for."""
 
 
 class Keyring:
@@ -49,6 +52,10 @@ class Keyring:
         scheme, _, secret = authorization.partition(" ")
         return find_key(self._keys, secret.strip()) if scheme.lower() == "bearer" else None
 
+    def has_origin(self, origin: str) -> bool:
+        """Whether a key is for pages of this origin."""
+        return any(origin in key.origins for key in self._keys)
+
     def spend(self, key: Key) -> float:
         """Count a request of a key; returns 0, or the seconds until it may ask again."""
         if not key.requests_a_minute:
@@ -75,7 +82,13 @@ class Gate:
         await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> ApiError | None:
-        key = self._keyring.find(Headers(scope=scope).get("authorization", ""))
+        headers = Headers(scope=scope)
+        key = self._keyring.find(headers.get("authorization", ""))
+        if key is not None and key.origins:
+            if scope["path"] not in PUBLIC or headers.get("origin", "").lower() not in key.origins:
+                message = f"the key {key.name} is for chats from pages of {', '.join(key.origins)} alone"
+                return ApiError(403, message, "key_not_for_this")
+            scope.setdefault("state", {})["public"] = True
         if key is not None:
             scope.setdefault("state", {})["key"] = key.name
         if scope["path"] in OPEN:

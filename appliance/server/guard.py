@@ -8,9 +8,11 @@ pointed elsewhere, so where others may call, addresses are taken, too. Knows not
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appliance.loopback import is_loopback
@@ -21,12 +23,13 @@ from appliance.settings import ApplianceSettings
 class Guard:
     """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, settings: ApplianceSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: ApplianceSettings, listed: Callable[[str], bool]) -> None:
+        """`listed` tells whether pages of an origin, in lower case, may ask."""
         self._app = app
+        self._listed = listed
         self._most = settings.limits.body_bytes
         self._addresses = not is_loopback(settings.host)
         self._hosts = frozenset(host.lower() for host in settings.access.hosts)
-        self._origins = frozenset(origin.lower() for origin in settings.access.origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -47,12 +50,25 @@ class Guard:
         if not self._named(_hostname(f"//{headers.get('host', '')}")):
             return _elsewhere("Host", "appliance.access.hosts")
         origin = headers.get("origin")
-        if origin is not None and origin.lower() not in self._origins and not is_loopback(_hostname(origin)):
+        if origin is not None and not self._listed(origin.lower()) and not is_loopback(_hostname(origin)):
             return _elsewhere("Origin", "appliance.access.origins")
         return None
 
     def _named(self, host: str) -> bool:
         return is_loopback(host) or host in self._hosts or (self._addresses and _is_address(host))
+
+
+class Pages(CORSMiddleware):
+    """ASGI middleware: tells browsers that pages of listed origins may ask, and read the answer (CORS)."""
+
+    def __init__(self, app: ASGIApp, listed: Callable[[str], bool]) -> None:
+        exposed = ["X-Request-Id", "Retry-After"]
+        super().__init__(app, allow_methods=["GET", "POST"], allow_headers=["*"], expose_headers=exposed)
+        self._listed = listed
+
+    def is_allowed_origin(self, origin: str) -> bool:
+        """Whether it is listed."""
+        return self._listed(origin.lower())
 
 
 class _Bounded:

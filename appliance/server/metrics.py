@@ -31,12 +31,13 @@ class HttpCounts:
         """How long all replies took together."""
 
 
-def exposition(engine: EngineStats, http: HttpCounts, caches: dict[str, DiskStats]) -> str:
-    """The whole page; `caches` are the disk caches by name."""
-    return "".join(_page(engine, http, caches))
+def exposition(engine: EngineStats, http: HttpCounts, caches: dict[str, DiskStats], since: int) -> str:
+    """The whole page; `caches` are the disk caches by name, `since` is when the server started (Unix time)."""
+    return "".join(_page(engine, http, caches, since))
 
 
-def _page(engine: EngineStats, http: HttpCounts, caches: dict[str, DiskStats]) -> Iterator[str]:
+def _page(engine: EngineStats, http: HttpCounts, caches: dict[str, DiskStats], since: int) -> Iterator[str]:
+    yield from _one("start_time_seconds", "gauge", "When the server started, in seconds since 1970.", since)
     yield from _family(
         "http_requests_total",
         "counter",

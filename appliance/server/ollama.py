@@ -6,24 +6,25 @@ Knows Ollama's protocol (ollama/ollama, docs/api.md); nothing about the engine's
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from appliance.checking import Checked
+from appliance.citing import Cited
 from appliance.engine.errors import EngineError
-from appliance.engine.request import Event, Finished, Piece
-from appliance.server.answering import Answering
+from appliance.engine.request import Finished, Piece
+from appliance.server.answering import Answering, Told
+from appliance.server.failures import DESCRIBED_BRIEFLY
 from appliance.server.ollama_schema import OllamaChat, OllamaGenerate, OllamaShow
 from appliance.server.replies import as_json, finish_reason
 from appliance.server.serving import Serving
-from appliance.server.stream import LINES, Stream
-
-if TYPE_CHECKING:  # it imports llama.cpp, which the server loads only after it listens
-    from appliance.engine.expert import Expert
+from appliance.server.sources import annotations_of, check_of, sources_of
+from appliance.server.stream import LINES, Stream, described
 
 VERSION = "0.12.0"
 """The version of Ollama whose shapes these are; some clients ask for it and want a recent one."""
@@ -36,51 +37,59 @@ Shape = Callable[[str], dict[str, Any]]
 
 def router(serving: Serving) -> APIRouter:
     """The routes, for what is served."""
-    routes = APIRouter(prefix="/api")
+    routes = APIRouter(prefix="/api", responses=DESCRIBED_BRIEFLY)
 
-    @routes.post("/chat")
+    @routes.post("/chat", responses=described(LINES))
     async def chat(body: OllamaChat, client: Request) -> Response:
         messages = [{"role": message.role, "content": message.content} for message in body.messages]
 
         def shape(text: str) -> dict[str, Any]:
             return {"message": {"role": "assistant", "content": text}}
 
-        return await answer(body, client, shape, lambda expert: expert.chat_prompt(messages), empty=not messages)
+        return await answer(body, client, shape, messages)
 
-    @routes.post("/generate")
+    @routes.post("/generate", responses=described(LINES))
     async def generate(body: OllamaGenerate, client: Request) -> Response:
         messages = [{"role": "system", "content": body.system}] if body.system else []
         messages.append({"role": "user", "content": body.prompt})
 
-        def prompt(expert: Expert) -> tuple[int, ...]:
-            return expert.text_prompt(body.prompt) if body.raw else expert.chat_prompt(messages)
-
-        return await answer(body, client, lambda text: {"response": text}, prompt, empty=not body.prompt)
+        talk = messages if body.prompt else []
+        return await answer(body, client, lambda text: {"response": text}, talk, raw=body.prompt if body.raw else "")
 
     async def answer(
         body: OllamaChat | OllamaGenerate,
         client: Request,
         shape: Shape,
-        prompt: Callable[[Expert], tuple[int, ...]],
+        messages: list[dict[str, str]],
         *,
-        empty: bool,
+        raw: str = "",
     ) -> Response:
         model = _name(serving, body.model)
-        if empty:  # Ollama loads the model then, which is there already
+        if not messages:  # Ollama loads the model then, which is there already
             serving.adapter(model)
             return JSONResponse({**_head(body.model), **shape(""), "done": True, "done_reason": "load"})
         began = time.monotonic()
-        answering = await serving.answer(client, lambda expert: [prompt(expert)], model=model, **body.asked())
+        if raw:
+            answering = await serving.answer(
+                client, lambda expert: [expert.text_prompt(raw)], model=model, **body.asked()
+            )
+        else:
+            answering = await serving.chat(
+                client, messages, grounding=body.grounding, check=body.check, model=model, **body.asked()
+            )
         if body.stream:
             return Stream(_lines(answering, body.model, shape, began), LINES)
         text: list[str] = []
+        more: list[Checked | Cited] = []
 
-        def take(_number: int, event: Event) -> None:
+        def take(_number: int, event: Told) -> None:
             if isinstance(event, Piece):
                 text.append(event.text)
+            elif isinstance(event, Checked | Cited):
+                more.append(event)
 
         (end,) = await answering.ends(take)
-        return JSONResponse({**_head(body.model), **shape("".join(text)), **_end(end, began)})
+        return JSONResponse({**_head(body.model), **shape("".join(text)), **_end(answering, more, end, began)})
 
     @routes.get("/tags")
     async def tags() -> dict[str, Any]:
@@ -99,6 +108,7 @@ def router(serving: Serving) -> APIRouter:
 
 
 async def _lines(answering: Answering, model: str, shape: Shape, began: float) -> AsyncGenerator[bytes]:
+    more: list[Checked | Cited] = []
     try:
         async with aclosing(answering.batches()) as batches:
             async for batch in batches:
@@ -106,8 +116,12 @@ async def _lines(answering: Answering, model: str, shape: Shape, began: float) -
                 for _, event in batch:
                     if isinstance(event, Piece) and event.text:
                         parts.append(as_json({**_head(model), **shape(event.text), "done": False}) + b"\n")
+                    elif isinstance(event, Checked | Cited):
+                        more.append(event)
                     elif isinstance(event, Finished):
-                        parts.append(as_json({**_head(model), **shape(""), **_end(event, began)}) + b"\n")
+                        parts.append(
+                            as_json({**_head(model), **shape(""), **_end(answering, more, event, began)}) + b"\n"
+                        )
                 if parts:
                     yield b"".join(parts)
     except EngineError as error:
@@ -126,9 +140,18 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
-def _end(end: Finished, began: float) -> dict[str, Any]:
-    """What the last object of an answer tells; times in nanoseconds."""
+def _end(answering: Answering, more: Sequence[Checked | Cited], end: Finished, began: float) -> dict[str, Any]:
+    """What the last object of an answer tells; times in nanoseconds. The first four fields are none of Ollama's."""
     return {
+        "sources": sources_of(answering.grounding),
+        "repaired": answering.repaired,
+        "checks": [check_of(one) for one in more if isinstance(one, Checked)],
+        "annotations": [
+            annotation
+            for one in more
+            if isinstance(one, Cited)
+            for annotation in annotations_of(one, answering.grounding)
+        ],
         "done": True,
         "done_reason": finish_reason(end.reason),
         "total_duration": int((time.monotonic() - began) * 1e9),

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from appliance.server.schema import MESSAGES, ModelName, Refused, Refusing, Sampling, Text, writable
+from appliance.settings import CheckPolicy
 
 
 class Options(Sampling):
@@ -29,6 +30,10 @@ class _Request(Refusing):
     options: Options | None = None
     format: Literal["", "json"] | Annotated[dict[str, Any], AfterValidator(writable)] | None = None
     """`json`, or a JSON schema that the answer is to fit."""
+    grounding: bool | None = None
+    """Not Ollama's: whether documentation is read before the answer; left out, the settings say."""
+    check: CheckPolicy | None = None
+    """Not Ollama's: whether the answer's code is held to what exists; left out, the settings say."""
 
     def asked(self) -> dict[str, Any]:
         """All that was said about the answer, by the names that the engine has for it."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from appliance.keys import load_keys
 from appliance.loopback import is_loopback
+from appliance.offline import cut_off
 from appliance.server.logs import write_logs
 from appliance.server.signals import Signals
 from appliance.settings import ApplianceSettings
@@ -44,6 +45,8 @@ def serve(
             or the memory isn't there.
     """
     write_logs(requests=settings.log.requests)
+    if settings.offline:
+        cut_off()
     manifest = load_manifest(bundle)
     file = manifest.model(settings.quantisation)
     if settings.access.keys is not None:

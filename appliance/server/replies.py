@@ -85,7 +85,7 @@ def chat_choice(number: int, text: str, reason: FinishReason, logprobs: Any = No
     }
 
 
-def chat_delta(number: int, delta: dict[str, str], logprobs: Any = None, reason: str | None = None) -> dict[str, Any]:
+def chat_delta(number: int, delta: dict[str, Any], logprobs: Any = None, reason: str | None = None) -> dict[str, Any]:
     """The choice of a chunk of a chat reply."""
     return {"index": number, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
 

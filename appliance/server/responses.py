@@ -14,24 +14,29 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from appliance.checking import Checked
+from appliance.citing import Cited
 from appliance.engine.errors import EngineError
-from appliance.engine.request import Event, Finished, Piece
+from appliance.engine.request import Finished, Piece
 from appliance.server import failures, replies
-from appliance.server.answering import Answering
+from appliance.server.answering import Answering, Told
 from appliance.server.responses_schema import ResponsesRequest
 from appliance.server.serving import Serving
-from appliance.server.stream import Stream
+from appliance.server.sources import annotations_of, check_of, sources_of
+from appliance.server.stream import Stream, described
 
 
 def router(serving: Serving) -> APIRouter:
     """The route, for what is served."""
     routes = APIRouter()
 
-    @routes.post("/v1/responses")
+    @routes.post("/v1/responses", responses=described())
     async def responses(body: ResponsesRequest, client: Request) -> Response:
-        answering = await serving.answer(
+        answering = await serving.chat(
             client,
-            lambda expert: [expert.chat_prompt(body.messages())],
+            body.messages(),
+            grounding=body.grounding,
+            check=body.check,
             model=body.model,
             cache=body.cache,
             **body.sampling(),
@@ -39,7 +44,7 @@ def router(serving: Serving) -> APIRouter:
             max_tokens=body.max_output_tokens,
             json_schema=body.json_schema(),
         )
-        growing = _Growing(body, body.model or serving.manifest.name)
+        growing = _Growing(body, body.model or serving.manifest.name, answering)
         if body.stream:
             return Stream(_events(answering, growing))
         (end,) = await answering.ends(lambda _number, event: growing.add(event))
@@ -51,8 +56,11 @@ def router(serving: Serving) -> APIRouter:
 class _Growing:
     """A response in the making."""
 
-    def __init__(self, body: ResponsesRequest, model: str) -> None:
+    def __init__(self, body: ResponsesRequest, model: str, answering: Answering) -> None:
         self._text = ""
+        self._checks: list[dict[str, Any]] = []
+        self._answering = answering
+        self._annotations: list[dict[str, Any]] = []
         self._item = f"msg_{uuid.uuid4().hex}"
         self._events = 0
         self._place = {"item_id": self._item, "output_index": 0, "content_index": 0}
@@ -74,12 +82,17 @@ class _Growing:
             "parallel_tool_calls": False,
             "previous_response_id": None,
             "store": False,
+            "sources": sources_of(answering.grounding),
         }
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Told) -> None:
         """Take an event in."""
         if isinstance(event, Piece):
             self._text += event.text
+        elif isinstance(event, Checked):
+            self._checks.append(check_of(event))
+        elif isinstance(event, Cited):
+            self._annotations = annotations_of(event, self._answering.grounding)
 
     def response(self, end: Finished | None = None, error: dict[str, str] | None = None) -> dict[str, Any]:
         """The response as it is, in progress until it has an end or an error."""
@@ -99,6 +112,8 @@ class _Growing:
             "status": status,
             "error": error,
             "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
+            "checks": self._checks,
+            "repaired": self._answering.repaired,
             "output": [] if end is None else [self._message(status)],
             "usage": usage,
         }
@@ -124,7 +139,7 @@ class _Growing:
         return b"".join(
             (
                 self._event("response.output_text.done", **self._place, text=self._text, logprobs=[]),
-                self._event("response.content_part.done", **self._place, part=_part(self._text)),
+                self._event("response.content_part.done", **self._place, part=self._part()),
                 self._event("response.output_item.done", output_index=0, item=response["output"][0]),
                 self._event(f"response.{response['status']}", response=response),
             )
@@ -137,8 +152,11 @@ class _Growing:
         return self._event("response.failed", response=self.response(error=told))
 
     def _message(self, status: str, content: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-        content = [_part(self._text)] if content is None else content
+        content = [self._part()] if content is None else content
         return {"id": self._item, "type": "message", "role": "assistant", "status": status, "content": content}
+
+    def _part(self) -> dict[str, Any]:
+        return {**_part(self._text), "annotations": self._annotations}
 
     def _event(self, name: str, **data: Any) -> bytes:
         number, self._events = self._events, self._events + 1

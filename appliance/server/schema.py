@@ -11,6 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from appliance.settings import CheckPolicy
+
 MESSAGES = 1024
 """Most messages of a conversation, and most parts of a message."""
 CHOICES = 16
@@ -175,3 +177,7 @@ class Asking(Sampling):
     """Seconds after which the answer ends as it is then, or is refused if it hadn't begun."""
     cache: bool = True
     """False: neither read the answer from the cache nor store it there."""
+    grounding: bool | None = None
+    """Whether documentation is read before the answer, as chats and responses do; left out, the settings say."""
+    check: CheckPolicy | None = None
+    """Whether the answer's code is held to what exists, in chats and responses; left out, the settings say."""

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
+from appliance.checking import without
 from appliance.engine.request import GenerationRequest
 from appliance.server.answering import Answering
 from appliance.server.courier import Courier
 from appliance.server.failures import ApiError
 from appliance.server.journal import record_of
 from appliance.server.metrics import HttpCounts
-from appliance.settings import ApplianceSettings
+from appliance.settings import ApplianceSettings, CheckPolicy
+from bundle.grounding import Grounding
 from bundle.manifest import Manifest, ModelFile
+from bundle.template import Message
+from symbols.finding import Finding
 
 if TYPE_CHECKING:  # it imports llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
@@ -63,6 +67,48 @@ class Serving:
         if self.expert is None:
             raise ApiError(503, f"{self.manifest.name} is still loading; try again", "model_loading", retry_after=1)
         return self.expert
+
+    async def chat(
+        self,
+        client: Request,
+        messages: Sequence[Message],
+        *,
+        grounding: bool | None,
+        check: CheckPolicy | None,
+        begun: str = "",
+        **asked: Any,
+    ) -> Answering:
+        """Begin the answers to a conversation, with what of the documentation fits it; else as `answer`.
+
+        `begun` is what of the answer is there already; `grounding` and `check` say whether documentation is read and
+        code checked, where the settings stand in for None.
+
+        Raises:
+            ApiError: no such model is served, or it is still loading.
+            BoffinError: the prompt can't be made or answered.
+        """
+        found: list[Grounding] = []
+
+        def prompts(expert: Expert) -> list[tuple[int, ...]]:
+            found.append(expert.ground(messages, grounding))
+            return [expert.chat_prompt(messages, begun, found[-1])]
+
+        answering = await self.answer(client, prompts, **asked)
+        answering.grounding = found[-1]
+        policy = check or self.settings.checking.policy
+        if policy != "off":
+            answering.table = self.ready().library.table
+        if policy == "repair" and len(answering.requests) == 1:
+
+            async def again(findings: Sequence[Finding]) -> Answering:
+                talk = without(messages, findings)
+                other = await self.answer(client, lambda expert: [expert.chat_prompt(talk, begun, found[-1])], **asked)
+                other.grounding, other.table = answering.grounding, answering.table
+                return other
+
+            answering.again = again
+        record_of(client.scope)["sources"] = len(found[-1].sources)
+        return answering
 
     async def answer(
         self,
@@ -111,6 +157,10 @@ def _with_seed(request: GenerationRequest, choice: int) -> GenerationRequest:
 
 
 def caller(client: Request) -> str:
-    """Who asks: the name of the key, or else the address that it comes from; waiting callers take turns."""
+    """Who asks: the name of the key, or else the address that it comes from; with a public key both. Waiting callers
+    take turns."""
     key: str = getattr(client.state, "key", "")
-    return f"key {key}" if key else f"address {client.client.host if client.client else ''}"
+    address = f"address {client.client.host if client.client else ''}"
+    if getattr(client.state, "public", False):
+        return f"key {key}, {address}"
+    return f"key {key}" if key else address

@@ -9,7 +9,7 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from appliance.server.metrics import CONTENT_TYPE, exposition
 from appliance.server.serving import Serving
@@ -43,13 +43,13 @@ def router(serving: Serving) -> APIRouter:
     async def props() -> dict[str, Any]:
         return _props(serving)
 
-    @routes.get("/metrics")
+    @routes.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         expert = serving.ready()
         named = {"answers": expert.answers, "prefixes": expert.prefixes}
         # They look at their databases, which another process may be writing.
         caches = {name: await asyncio.to_thread(cache.stats) for name, cache in named.items() if cache is not None}
-        page = exposition(expert.engine.stats(), serving.http, caches)
+        page = exposition(expert.engine.stats(), serving.http, caches, serving.since)
         return Response(page, headers={"Content-Type": CONTENT_TYPE})
 
     return routes

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 EVENTS = "text/event-stream"
 LINES = "application/x-ndjson"
+
+
+def described(media_type: str = EVENTS) -> dict[int | str, dict[str, Any]]:
+    """What /openapi.json says of a route that also streams."""
+    return {200: {"description": "The answer; as a stream where one is asked for.", "content": {media_type: {}}}}
 
 
 class Stream(Response):

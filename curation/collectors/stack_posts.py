@@ -33,7 +33,7 @@ _QUESTION, _ANSWER = "1", "2"
 class Post(BaseModel):
     """A question or an answer."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     number: int = Field(gt=0, lt=2**63)
     question: int = Field(default=0, ge=0, lt=2**63)

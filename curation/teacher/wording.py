@@ -38,7 +38,7 @@ _Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 class Wording(BaseModel):
     """The words of a record."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     question: _Line
     lead: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=3000)]

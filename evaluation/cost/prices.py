@@ -21,7 +21,7 @@ MAX_BYTES = 1_000_000
 
 
 class _Price(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     taken: date
     """When somebody looked."""

@@ -33,7 +33,7 @@ Verdict = Literal["exact", "rounded", "off", ""]
 class Row(BaseModel):
     """One row of a scenario's tables."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     table: str
     """The table that it stands in."""

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from evaluation.cost.analysis import Analysis
 from evaluation.cost.figure import Figure, dollars
+from evaluation.cost.live import Live
 from evaluation.cost.scenario import Checked, Scenario
 from evaluation.cost.versus import Versus
 from evaluation.escape import one_line
@@ -35,6 +36,23 @@ def print_scenario(scenario: Scenario, console: Console | None = None) -> None:
     console = _console(console)
     for part in _scenario(scenario):
         console.print(part)
+
+
+def print_live(live: Live, console: Console | None = None) -> None:
+    """Print what an appliance has served, and what that would have cost elsewhere."""
+    console = _console(console)
+    served = live.served
+    told = f"{served.queries:,} answers in {served.hours:,.1f} hours"
+    if served.cached:
+        told += f", {served.cached:,} of them from the cache"
+    console.print(
+        Text.assemble(
+            (one_line(live.url), "bold"),
+            f": {told}; {served.prompt_tokens:,} tokens of prompts, {served.answer_tokens:,} of answers",
+        )
+    )
+    console.print(_heading("What hosted models would have charged for that"))
+    console.print(_formulas(list(live.elsewhere.values())))
 
 
 def _console(console: Console | None) -> Console:

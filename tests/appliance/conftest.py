@@ -50,7 +50,7 @@ def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
+def tiny_gguf(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two small layers of random weights with the pocket model's vocabulary: a token takes it next to no time."""
     source = GGUFReader(gguf)
     path = tmp_path_factory.mktemp("tiny") / "tiny.gguf"
@@ -87,15 +87,23 @@ def tiny(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    yield Model(path, 0)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_gguf: Path) -> Model:
+    """That model, loaded."""
+    return Model(tiny_gguf, 0)
 
 
 @pytest.fixture(scope="session")
 def sealed(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Seals a bundle around a GGUF file, the pocket model unless another is given."""
+    """Seals a bundle around a GGUF file, the pocket model unless another is given, with the files of a folder."""
 
-    def make(file: Path = gguf, **changes: Any) -> Path:
+    def make(file: Path = gguf, beside: Path | None = None, **changes: Any) -> Path:
         folder = tmp_path_factory.mktemp("bundle")
+        for other in beside.iterdir() if beside else ():
+            shutil.copy(other, folder)
         if file == gguf:
             (folder / FILE).hardlink_to(file)
         else:
@@ -124,7 +132,7 @@ def bundle(sealed: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def settings() -> ApplianceSettings:
     """Small: four slots, a short context, a queue of two."""
-    return ApplianceSettings(slots=4, context=512, queue=2, gpu_layers=0, cache=AnswerCache(max_megabytes=8))
+    return ApplianceSettings(slots=4, context=512, queue=2, gpu_layers="none", cache=AnswerCache(max_megabytes=8))
 
 
 @pytest.fixture(scope="session")

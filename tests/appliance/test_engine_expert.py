@@ -56,7 +56,12 @@ def test_a_context_beyond_the_models_is_refused(bundle: Path, tmp_path: Path) ->
 
 def test_a_memory_too_small_for_one_answer_is_refused(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="too little for one answer"):
-        Expert(bundle, ApplianceSettings(context=512, memory=511), tmp_path)
+        Expert(bundle, ApplianceSettings(context=512, memory=511, shared=True), tmp_path)
+
+
+def test_less_memory_than_the_slots_need_is_only_for_one_that_they_share(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"set appliance\.shared to true"):
+        Expert(bundle, ApplianceSettings(context=512, memory=1024), tmp_path)
 
 
 def test_the_processor_is_always_among_the_devices() -> None:

@@ -14,6 +14,7 @@ from appliance.engine.errors import DeadlineExceeded
 from appliance.engine.memory import Memory, common
 from appliance.engine.model import Model
 from appliance.engine.request import Failed, Finished
+from appliance.engine.sampler import Sampler
 from appliance.engine.slot import Ticket
 from appliance.engine.waiting import Line
 
@@ -23,7 +24,7 @@ from .asked import Asked, greedy, some_prompt
 @pytest.fixture
 def engine(tiny: Model) -> Iterator[Engine]:
     """Four slots, and memory for far less than four times the context."""
-    engine = Engine(tiny, slots=4, context=256, queue_limit=64, threads=1, memory=512)
+    engine = Engine(tiny, slots=4, context=256, queue_limit=64, threads=1, memory=512, shared=True)
     yield engine
     engine.close()
 
@@ -56,7 +57,8 @@ def test_clients_take_turns() -> None:
     line = Line()
 
     def ticket(client: str, number: int) -> Ticket:
-        return Ticket(greedy((number,), client=client), None, lambda event: None, lambda: None)  # type: ignore[arg-type]
+        sampler = Sampler.__new__(Sampler)  # the line never looks at it
+        return Ticket(greedy((number,), client=client), sampler, lambda event: None, lambda: None)
 
     for client, number in [("a", 1), ("a", 2), ("a", 3), ("b", 4), ("b", 5), ("c", 6)]:
         line.add(ticket(client, number))
@@ -178,8 +180,8 @@ def test_memory_that_cannot_be_cut_is_computed_anew(tiny: Model, monkeypatch: py
 
 
 def test_slots_with_memory_of_their_own_go_on_where_they_can(tiny: Model) -> None:
-    engine = Engine(tiny, slots=2, context=256, queue_limit=9, threads=1, shared=False)
-    shared = Engine(tiny, slots=2, context=256, queue_limit=9, threads=1)
+    engine = Engine(tiny, slots=2, context=256, queue_limit=9, threads=1)
+    shared = Engine(tiny, slots=2, context=256, queue_limit=9, threads=1, shared=True)
     try:
         prompts = [some_prompt(1, 100), (*some_prompt(1, 60), *some_prompt(2, 30)), some_prompt(3, 200)]
         wanted = [Asked(shared, greedy(prompt, 10)) for prompt in prompts]

@@ -62,7 +62,7 @@ def test_a_grammar_meets_characters_of_several_tokens(expert: Expert) -> None:
     assert re.fullmatch("né[😀😁]{3}", text)
 
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "$defs": {"colour": {"enum": ["red", 'quo"ted', "back\\slash", "é"]}},
     "type": "object",
     "properties": {
@@ -84,10 +84,10 @@ def test_json_under_a_schema_fits_it(expert: Expert, seed: int) -> None:
     _, text, finished = _answer(expert, "Write JSON.", json_schema=SCHEMA, **options)
     assert finished.reason == "stop", text
     value = json.loads(text)
-    assert list(value) in (list(SCHEMA["properties"]), SCHEMA["required"])  # type: ignore[call-overload]
+    assert list(value) in (list(SCHEMA["properties"]), SCHEMA["required"])
     assert 1 <= len(value["name"]) <= 8
     assert isinstance(value.get("note"), str | None)
-    assert value["colour"] in SCHEMA["$defs"]["colour"]["enum"]  # type: ignore[index]
+    assert value["colour"] in SCHEMA["$defs"]["colour"]["enum"]
     assert 1 <= len(value["sizes"]) <= 3
     assert all(type(size) is int for size in value["sizes"])
     assert type(value['odd "key"\n']) is bool

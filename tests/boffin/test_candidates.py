@@ -106,6 +106,13 @@ def test_types_by_name_and_of_the_base(project: Path) -> None:
     assert "the bundle mini has no Q5_K_M; it has Q8_0, Q4_0" in problem(project, BundleError)
 
 
+def test_a_model_can_be_compared_with_and_without_documentation(project: Path) -> None:
+    entry = '[[evaluation.candidates]]\nkind = "quantisation"\n'
+    listed(project, f'{entry}of = "base"\ndocumentation = true\n{entry}documentation = false\n')
+    found = {one.name: one.grounding for one in all_candidates(open_project(project, ()))}
+    assert found == {"base": None, "tuned": None, "base reading": True, "tuned from memory": False}
+
+
 def test_an_endpoint_has_its_key_from_the_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prices = "usd_a_million_prompt_tokens = 2.5\nusd_a_million_answer_tokens = 10\n"
     listed(project, HOSTED + prices)

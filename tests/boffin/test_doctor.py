@@ -58,3 +58,26 @@ def test_a_port_is_free_or_taken(project: Project) -> None:
         busy = open_project(project.folder, [f"appliance.port={port}"])
         assert [finding.state for finding in doctor.check_port(busy)] == ["warning"]
     assert [finding.state for finding in doctor.check_port(busy)] == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("says", "code", "state", "words"),
+    [
+        ('{"runc":{}}', 0, "warning", "nvidia-ctk runtime configure"),
+        ('{"nvidia":{},"runc":{}}', 0, "ok", "can have A card"),
+        ("", 1, "warning", "can't be asked"),
+    ],
+)
+def test_docker_without_a_gpu_runtime_is_told_with_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, code: int, state: str, words: str
+) -> None:
+    (tmp_path / "docker").write_text(f"#!/bin/sh\necho '{says}'\nexit {code}\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(doctor, "nvidia_cards", lambda: [Card("A card", 1)])
+    monkeypatch.setattr(doctor, "apple_silicon", lambda: False)
+    (finding,) = doctor.check_docker(None)
+    assert finding.state == state
+    assert words in f"{finding.what} {finding.remedy}"
+    monkeypatch.setattr(doctor, "nvidia_cards", list)
+    assert list(doctor.check_docker(None)) == []

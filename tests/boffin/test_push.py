@@ -16,9 +16,10 @@ from markdown_it import MarkdownIt
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
 
+from boffin.artefacts import ADAPTER, DATASET
 from boffin.build import inputs_of
 from boffin.project import open_project
-from boffin.stages import ADAPTER, DATASET, STAGES
+from boffin.stages import STAGES
 from boffin.workspace import Stamp, now, write_stamp
 from bundle.card import escape
 from bundle.records import Provenance, Record, write_records

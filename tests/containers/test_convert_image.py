@@ -18,9 +18,10 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaForCausalLM
 
+from boffin.artefacts import ADAPTER, DATASET
 from boffin.build import inputs_of
 from boffin.project import Project, open_project
-from boffin.stages import ADAPTER, DATASET, STAGES
+from boffin.stages import STAGES
 from boffin.workspace import Stamp, now, write_stamp
 from bundle.manifest import load_manifest, verify
 from bundle.records import Provenance, Record, write_records

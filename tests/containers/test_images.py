@@ -10,17 +10,18 @@ import subprocess
 import sys
 import threading
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from appliance.engine.disk import DiskStats
 from appliance.settings import ApplianceSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = ("trainer", "convert", "appliance")
+TARGETS = ("trainer", "convert", "appliance", "appliance-cuda")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -52,6 +53,7 @@ def read_dockerfile() -> tuple[str, dict[str, Stage]]:
 
 TEXT, STAGES = read_dockerfile()
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+OURS = {name: service for name, service in COMPOSE["services"].items() if "build" in service}
 
 
 def lineage(target: str) -> list[Stage]:
@@ -68,14 +70,15 @@ def extras(target: str) -> set[str]:
 
 def test_base_images_come_by_argument_and_nothing_else_is_pulled() -> None:
     assert not re.search(r"^#\s*syntax\s*=", TEXT, re.MULTILINE)
-    assert {stage.base for stage in STAGES.values()} - STAGES.keys() == {"${PYTHON_IMAGE}", "scratch"}
+    cuda = {"${CUDA_DEVEL_IMAGE}", "${CUDA_RUNTIME_IMAGE}"}
+    assert {stage.base for stage in STAGES.values()} - STAGES.keys() == {"${PYTHON_IMAGE}", "scratch"} | cuda
     assert re.search(r"^ARG PYTHON_IMAGE=python:\S+$", TEXT, re.MULTILINE)
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_target_installs_extras_that_exist_under_the_constraints(target: str) -> None:
     assert extras(target) <= PROJECT["project"]["optional-dependencies"].keys()
-    assert target in extras(target)
+    assert target.removesuffix("-cuda") in extras(target)
     environment = " ".join(value for stage in lineage(f"{target}-build") for value in stage.all("ENV"))
     assert "PIP_CONSTRAINT=/src/constraints.txt" in environment
 
@@ -111,10 +114,16 @@ def test_a_final_image_is_small_in_rights_and_has_no_compiler(target: str) -> No
 
 def test_llama_cpp_is_not_tied_to_the_machine_that_builds_it() -> None:
     assert "-DGGML_NATIVE=OFF" in " ".join(STAGES["llama"].all("ENV"))
+    variants = re.findall(r"(-D\w+=\w+)", " ".join(STAGES["llama-variants"].all("ENV")))
+    assert {"-DGGML_NATIVE=OFF", "-DGGML_BACKEND_DL=ON", "-DGGML_CPU_ALL_VARIANTS=ON"} <= set(variants)
+    # pip's cache doesn't look at CMAKE_ARGS: another kind of build must not come out of it.
+    for stage in ("llama-variants", "appliance-cuda-build"):
+        assert "pip wheel --no-cache-dir" in " ".join(STAGES[stage].all("RUN"))
 
 
 def test_our_own_code_rebuilds_neither_llama_cpp_nor_the_dependencies() -> None:
-    assert all("--from=llama-version" in copy for copy in STAGES["llama"].all("COPY"))
+    assert all("--from=llama-version" in copy for copy in STAGES["compiler"].all("COPY"))
+    assert not STAGES["llama"].all("COPY") and not STAGES["llama-variants"].all("COPY")
     for target in TARGETS:
         instructions = STAGES[f"{target}-build"].instructions
         dependencies = next(i for i, (_, value) in enumerate(instructions) if ".[" in value)
@@ -170,20 +179,59 @@ def test_the_images_commands_and_variables_are_real() -> None:
 
     known = get_command(app).commands  # type: ignore[attr-defined]
     serve = json.loads(STAGES["appliance"].all("CMD")[0])
-    commands = [serve, *(service["command"] for service in COMPOSE["services"].values() if "command" in service)]
+    commands = [serve, *(service["command"] for service in OURS.values() if "command" in service)]
     for name, *options in commands:
         have = {option for parameter in known[name].params for option in parameter.opts}
         assert {option for option in options if option.startswith("-")} <= have
-    (variable,) = (value for value in STAGES["appliance"].all("ENV") if value.startswith("BOFFIN_"))
-    name, _, value = variable.partition("=")
-    assert load_appliance_settings(environment={name: value}).port == ApplianceSettings().port
+    for target in ("appliance", "appliance-cuda"):
+        variables = (value for value in STAGES[target].all("ENV") if value.startswith("BOFFIN_"))
+        settings = load_appliance_settings(environment=dict(value.split("=", 1) for value in variables))
+        assert (settings.port, settings.offline) == (ApplianceSettings().port, True)
 
 
 def test_every_service_builds_a_target_and_drops_its_rights() -> None:
     for name, service in COMPOSE["services"].items():
-        assert service["build"]["target"] in TARGETS, name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
+        # On the host's network the server itself listens on loopback.
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+    for name, service in OURS.items():
+        assert service["build"]["target"] in TARGETS, name
+    for name in ("appliance", "cuda", "replica"):
+        assert OURS[name]["read_only"] and OURS[name]["restart"] == "unless-stopped", name
+        assert OURS[name]["deploy"]["resources"]["limits"]["memory"], name
+
+
+def test_every_profile_is_whole() -> None:
+    profiles = {service["profiles"][0] for service in COMPOSE["services"].values()}
+    assert profiles == {"train", "appliance", "cuda", "scale", "monitoring"}
+    for service in COMPOSE["services"].values():
+        assert set(service.get("secrets", [])) <= COMPOSE["secrets"].keys()
+        for volume in service.get("volumes", []):
+            source = volume.partition(":")[0]
+            assert not source.startswith("./") or (ROOT / source).is_file(), source
+
+
+def test_what_watches_asks_for_metrics_that_there_are() -> None:
+    from appliance.engine.stats import SECONDS, EngineStats, Histogram
+    from appliance.server.metrics import HttpCounts, exposition
+
+    caches = DiskStats(**{field.name: 0 for field in fields(DiskStats)})
+    none = Histogram((0,) * (len(SECONDS) + 1), 0.0)
+    numbers = {
+        field.name: none if field.name.endswith(("first_token", "between_tokens")) else 0
+        for field in fields(EngineStats)
+    }
+    page = exposition(EngineStats(**numbers), HttpCounts(), {"answers": caches})
+    there = set(re.findall(r"^# TYPE (boffin_\w+)", page, re.MULTILINE))
+    rules = yaml.safe_load((ROOT / "deploy/rules.yml").read_text())["groups"][0]["rules"]
+    made = {rule["record"] for rule in rules if "record" in rule}
+    board = json.loads((ROOT / "deploy/grafana/boffin.json").read_text())
+    asked = [rule["expr"] for rule in rules] + [each["expr"] for panel in board["panels"] for each in panel["targets"]]
+    for expression in asked:
+        names = set(re.findall(r"\bboffin[_:][\w:]+", expression))
+        known = there | made | {f"{name}_bucket" for name in there}
+        assert names <= known, names - known
 
 
 def test_the_train_profile_runs_the_stages_in_turn_with_one_card() -> None:
@@ -202,7 +250,7 @@ def test_the_train_profile_runs_the_stages_in_turn_with_one_card() -> None:
 
 def test_the_appliance_stays_on_the_hosts_loopback_and_cannot_change_its_bundle() -> None:
     service = COMPOSE["services"]["appliance"]
-    assert service["network_mode"] == "host"
+    assert service["network_mode"] == "host" and "command" not in service
     assert "ports" not in service
     (volume,) = service["volumes"]
     assert volume.endswith(":/bundle:ro")

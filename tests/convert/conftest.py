@@ -14,14 +14,17 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoTokenizer, LlamaForCausalLM
 
+from bundle.documentation import write_index
 from bundle.manifest import MANIFEST
+from bundle.passages import DOCUMENTATION, Passage
 from bundle.records import Provenance, Record, write_records
 from bundle.stage import StageResult, silent
 from bundle.template import PromptTemplate
 from convert.checkpoint import dress
 from convert.gguf import convert_to_gguf
 from convert.merge import merge
-from convert.passages import Passage, draw
+from convert.passages import Passage as Measured
+from convert.passages import draw
 from convert.settings import ConvertSettings
 from convert.stage import run
 from trainer.base import base_template
@@ -69,6 +72,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "eval.jsonl", [record("How do I take a norm? 🙂", "```python\nnp.linalg.norm([3, 4])\n# 5.0\n```")]
     )
     (folder / "symbols.json").write_text('{"packages": {}}')
+    passage = Passage(symbol="numpy.f", title="numpy.f", kind="function", summary="F.", package="numpy", version="1")
+    write_index(folder / DOCUMENTATION, [passage])
     return folder
 
 
@@ -114,7 +119,7 @@ class Trained:
     adapter: Path
     template: PromptTemplate
     tokenizer: Any
-    passages: list[Passage]
+    passages: list[Measured]
     dataset: Path
     file: Path
     """The base with its adapter merged in."""
@@ -151,7 +156,7 @@ def trained(
     return Trained(base, folder / "adapter", template, tokenizer, passages, folder / "dataset", *files)
 
 
-def _train(base: Path, passages: list[Passage], out: Path) -> None:
+def _train(base: Path, passages: list[Measured], out: Path) -> None:
     torch.manual_seed(3)
     model = get_peft_model(
         LlamaForCausalLM.from_pretrained(base), LoraConfig(r=16, lora_alpha=32, target_modules="all-linear")

@@ -68,12 +68,13 @@ def test_the_manifest_tells_what_is_in_the_bundle(made: Made, template: PromptTe
     manifest = verify(made.folder)
     assert {model.quantisation for model in manifest.models} == {"Q8_0", "F16", "Q4_0"}
     ggufs = {f"tiny-{model.quantisation}.gguf" for model in manifest.models}
-    assert set(manifest.files) == {*ggufs, "imatrix.gguf", "quantisations.svg", "symbols.json"}
+    assert set(manifest.files) == {*ggufs, "documentation.sqlite", "imatrix.gguf", "quantisations.svg", "symbols.json"}
     assert sorted(file.name for file in made.folder.iterdir()) == sorted([*manifest.files, MANIFEST])
     assert manifest.template == template
     assert manifest.licences == {"base": "apache-2.0", "numpy": "BSD-3-Clause", "requests": "Apache-2.0"}
     assert manifest.dataset_digest and manifest.adapter_digest
-    assert (made.folder / "symbols.json").read_bytes() == (dataset / "symbols.json").read_bytes()
+    for name in ("symbols.json", "documentation.sqlite"):
+        assert (made.folder / name).read_bytes() == (dataset / name).read_bytes()
     assert all(model.bytes == (made.folder / model.file).stat().st_size for model in manifest.models)
     assert "tiny-Q4_0.gguf" in made.result.went_out
 

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from bundle.documentation import Documentation
 from bundle.errors import DatasetError, SourceError
+from bundle.passages import DOCUMENTATION
 from bundle.records import EVAL, REJECTED, REPORT, SYMBOLS, TRAIN, Record, Rejection, read_records
+from bundle.retrieval import find
 from bundle.stage import silent
 from curation.entries import CORPUS, read_corpus
 from curation.settings import CurationSettings, Filters, PackageSource, Verification
@@ -19,7 +22,7 @@ from sandbox import run_code
 from symbols.check import check_code
 from symbols.table import SymbolTable
 
-FILES = {CORPUS, EVAL, REJECTED, REPORT, SYMBOLS, TRAIN}
+FILES = {CORPUS, DOCUMENTATION, EVAL, REJECTED, REPORT, SYMBOLS, TRAIN}
 
 
 def settings(python: str, *packages: str, **changes: object) -> CurationSettings:
@@ -67,6 +70,16 @@ def test_every_record_runs_alone_and_uses_its_symbol(dataset: Path, gadgets_pyth
         assert record.provenance.symbol.rpartition(".")[2] in code_of(record)
 
 
+def test_every_documented_symbol_can_be_looked_up_the_held_out_ones_too(dataset: Path) -> None:
+    with Documentation(dataset / DOCUMENTATION) as documentation:
+        for record in kept(dataset):
+            found = find(documentation, [f"What does `{record.provenance.symbol}` do?"])[0].passage
+            assert found.symbol == record.provenance.symbol and found.summary and found.package == "gadgets"
+            assert found.example or not found.verified
+    train = {record.provenance.symbol for record in read_records(dataset / TRAIN)}
+    assert len(train) > 0
+
+
 def test_what_is_dropped_has_its_reason(dataset: Path) -> None:
     lines = (dataset / REJECTED).read_text().splitlines()
     rejections = [Rejection.model_validate_json(line) for line in lines]
@@ -92,7 +105,7 @@ def test_the_same_input_gives_the_same_bytes(dataset: Path, gadgets_python: str,
     out = tmp_path / "out"
     out.mkdir()
     run(settings(gadgets_python, "gadgets"), "gadgets", out, tmp_path / "fresh", out, silent)
-    for name in (CORPUS, EVAL, REJECTED, SYMBOLS, TRAIN):
+    for name in (CORPUS, DOCUMENTATION, EVAL, REJECTED, SYMBOLS, TRAIN):
         assert (out / name).read_bytes() == (dataset / name).read_bytes(), name
 
 

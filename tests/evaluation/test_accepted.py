@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from boffin.artefacts import REPORT
 from boffin.build import inputs_of
 from boffin.project import open_project
-from boffin.stages import REPORT, STAGES
+from boffin.stages import STAGES
 from boffin.workspace import Stamp, now, write_stamp
 from bundle.atomic import published_folder
 from bundle.errors import EvaluationError

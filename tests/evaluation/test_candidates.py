@@ -273,3 +273,13 @@ def test_what_is_served_here_costs_what_the_calculator_says(endpoint, make_datas
     assert "Quality against size" in html and "Quality against cost" in html
     with pytest.raises(SettingsError, match="no card 'none'"):
         Bill(CostSettings(card="none"), load_prices())
+
+
+def test_quality_against_size_needs_different_sizes(endpoint, make_dataset, evaluate, replies, tmp_path):
+    endpoint.chat = lambda body: replies[0](GOOD)
+    candidates = [
+        Candidate("base", endpoint.url, "m", bytes=100_000_000, trained=False),
+        Candidate("tuned", endpoint.url, "m", bytes=100_000_123),
+    ]
+    evaluate(make_dataset(4), candidates)
+    assert "Quality against size" not in (tmp_path / "out" / "report.html").read_text()

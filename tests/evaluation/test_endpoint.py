@@ -47,6 +47,13 @@ def test_an_answer_and_what_was_asked(endpoint, client, replies):
     }
 
 
+def test_a_candidate_can_be_asked_to_read_documentation(endpoint, replies):
+    endpoint.chat = lambda body: replies[0]("Like so.", "stop", 7)
+    with Endpoint(Candidate("tuned reading", endpoint.url, "pocket", grounding=True), 1) as client:
+        client.answer("How?", SAMPLING, seed=11)
+    assert endpoint.requests[0][2]["grounding"] is True
+
+
 def test_the_loss_counts_the_answers_tokens_and_no_others(endpoint, client, replies):
     values = {"Call ": -1.0, "it.": -2.0, "<|im_end|>": -0.25}
     endpoint.score = lambda body: replies[1](body, lambda token: values.get(token, -99.0))

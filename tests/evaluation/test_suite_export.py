@@ -77,7 +77,7 @@ def utils(suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     """The exported folder's module, loaded by path as the harness does, with a stand-in for the one package of its."""
     export_suite(suite, tmp_path / "tasks")
     stand_in = ModuleType("datasets")
-    stand_in.Dataset = type("Dataset", (), {"from_list": staticmethod(list)})  # type: ignore[attr-defined]
+    vars(stand_in)["Dataset"] = type("Dataset", (), {"from_list": staticmethod(list)})
     monkeypatch.setitem(sys.modules, "datasets", stand_in)
     spec = importlib.util.spec_from_file_location(
         "exported_utils", (tmp_path / "tasks").rename(tmp_path / "b") / "utils.py"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from boffin import attempt
+from boffin.build import standing
+from boffin.project import open_project
 from boffin.refresh import refresh
 from boffin.run import run_stages
 from boffin.stages import STAGES
 from bundle.atomic import BUILDS
 from bundle.digests import digest_files
-from bundle.errors import GateError, WorkspaceError
+from bundle.errors import GateError, RecipeError, WorkspaceError
 from bundle.manifest import verify
 from bundle.records import EVAL, TRAIN, read_records
 from trainer.lineage import load_lineage
@@ -241,3 +244,23 @@ def test_an_adapter_that_does_not_fit_is_told_before_anything_is_built(project: 
     (said,) = [one for one in run.stderr.splitlines() if one.startswith("boffin: ")]
     assert run.returncode == 1 and "rank = 16, and the recipe has 4 now" in said
     assert "curate:" not in run.stdout and not (project / "workspace" / "refresh").exists()
+
+
+def test_training_goes_on_from_an_adapter_that_was_kept(project: Path) -> None:
+    shutil.copytree((project / "workspace" / "adapter").resolve(), project / "kept")
+    lineage = load_lineage(project / "kept")
+    write_sources(project, [line(number) for number in range(40, 60)])
+    elsewhere = ["project.workspace=workspace-on", "trainer.adapter=kept"]
+    run_stages(project, elsewhere, ["dataset", "adapter"], "")
+    adapter = project / "workspace-on" / "adapter"
+    records = list(read_records(project / "workspace-on" / "dataset" / TRAIN))
+    assert json.loads((adapter / "summary.json").read_text())["records_new"] == len(records)
+    assert load_lineage(adapter).continued == lineage.continued + 1
+    opened = open_project(project, elsewhere)
+    assert standing(opened, STAGES["adapter"]).current
+    (project / "kept" / "template.json").write_text("{}")
+    assert not standing(opened, STAGES["adapter"]).current
+    with pytest.raises(RecipeError, match=r"template\.json is missing or damaged"):
+        run_stages(project, elsewhere, ["adapter"], "")
+    with pytest.raises(RecipeError, match=r"nowhere: no adapter there; `trainer\.adapter` names the folder"):
+        run_stages(project, ["trainer.adapter=nowhere"], ["adapter"], "")

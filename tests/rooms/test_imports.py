@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "llama_cpp", "textual"}
 STAGES = {"curation", "trainer", "convert", "evaluation", "appliance"}
-ROOMS = STAGES | {"boffin", "bundle", "sandbox", "symbols"}
+ROOMS = STAGES | {"boffin", "boffin_sphinx", "bundle", "sandbox", "symbols"}
 LEAVES = {"bundle", "sandbox", "symbols"}
 
 FORBIDDEN = {
@@ -32,6 +32,7 @@ FORBIDDEN = {
     "appliance.tui": HEAVY - {"textual"} | {"appliance.engine", "appliance.server"},
     "appliance.server.__main__": {"textual", "appliance.tui"},
     "boffin": HEAVY,
+    "boffin_sphinx": HEAVY | (ROOMS - {"boffin_sphinx"}) | {"pydantic", "httpx"},
 }
 
 IMPORT_ALL = """

@@ -1,0 +1,108 @@
+"""How many threads llama.cpp computes with: measured once a machine, since the second threads of cores, and slow cores
+beside fast ones, often make every token slower.
+
+A busy machine isn't measured, for it would be judged by what else runs. Knows nothing about requests.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import llama_cpp.llama_cpp as native
+
+from appliance.engine.context import Context
+from appliance.engine.model import Model
+from bundle.atomic import write_json
+
+log = logging.getLogger(__name__)
+
+MEASURED = Path("~/.cache/boffin/threads.json")
+"""Machine → threads."""
+ROUNDS = 6
+"""Tokens that each number of threads computes; its fastest one counts."""
+WORTH = 0.97
+"""Of the time with more threads, what fewer must stay under."""
+IDLE = 0.5
+"""Load a core above which a machine counts as busy."""
+
+
+def threads_for(model: Model, machine: str, place: Path = MEASURED) -> int:
+    """The number of threads for a machine, by its processor's name; all usable cores until it can be measured."""
+    cores = usable_cores()
+    try:
+        place = place.expanduser()
+    except RuntimeError:  # in a container, a user may have no home
+        return cores
+    known = _known(place)
+    key = f"{machine}, {cores} cores"
+    if key in known:
+        return min(known[key], cores)
+    if cores == 1 or busy(cores):
+        return cores
+    threads = fastest(measure(model, candidates(cores)))
+    log.info("threads: %d of %d cores are the fastest here", threads, cores)
+    with suppress(OSError):  # then it is measured at the next start, too
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_json(place, {**known, key: threads})
+    return threads
+
+
+def candidates(cores: int) -> list[int]:
+    """What is tried: all cores, three quarters of them and half."""
+    return sorted({cores, -(-cores * 3 // 4), -(-cores // 2)}, reverse=True)
+
+
+def measure(model: Model, numbers: list[int]) -> dict[int, float]:
+    """Seconds that a token takes with each number of threads, at best; they take turns."""
+    context = Context(model, sequences=1, cells=256, outputs=1, threads=numbers[0])
+    best = dict.fromkeys(numbers, float("inf"))
+    try:
+        for position in range(ROUNDS + 1):
+            for place, threads in enumerate(numbers):
+                native.llama_set_n_threads(context.handle, threads, threads)
+                context.begin()
+                context.add((0,), position * len(numbers) + place, 0)
+                began = time.perf_counter()
+                context.compute()
+                native.llama_synchronize(context.handle)
+                if position:  # the first round only warms up
+                    best[threads] = min(best[threads], time.perf_counter() - began)
+    finally:
+        context.close()
+    return best
+
+
+def fastest(seconds: dict[int, float]) -> int:
+    """The number of threads that is the fastest; fewer than others only where that is worth it."""
+    best = max(seconds)
+    for threads in sorted(seconds, reverse=True):
+        if seconds[threads] < WORTH * seconds[best]:
+            best = threads
+    return best
+
+
+def busy(cores: int) -> bool:
+    """Whether other work runs on this machine; not to be told everywhere."""
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > IDLE * cores
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _known(place: Path) -> dict[str, int]:
+    try:
+        known = json.loads(place.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(known, dict):
+        return {}
+    return {name: count for name, count in known.items() if isinstance(count, int) and count > 0}

@@ -1,0 +1,64 @@
+"""What a bundle knows of its libraries beside the model: their documentation, and what exists in them.
+
+Both files are held to the manifest before they are read. Knows nothing about models or HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bundle.digests import digest_file
+from bundle.documentation import Documentation
+from bundle.errors import BundleError
+from bundle.grounding import Grounding, ground, turns_of
+from bundle.manifest import SYMBOLS, Manifest
+from bundle.passages import DOCUMENTATION
+from bundle.template import Message
+from symbols.table import SymbolTable, SymbolTableError
+
+
+class Library:
+    """The documentation and the symbol table of a bundle, each where it has one; to be closed."""
+
+    def __init__(self, bundle: Path, manifest: Manifest) -> None:
+        """Check the files and open them.
+
+        Raises:
+            BundleError: one is missing or damaged, or isn't the one that was sealed.
+        """
+        index, symbols = (_sealed(bundle, manifest, name) for name in (DOCUMENTATION, SYMBOLS))
+        try:
+            self.table = SymbolTable.load(symbols) if symbols else None
+        except SymbolTableError as error:
+            raise BundleError(f"{error}; convert or copy it anew") from None
+        self.documentation = Documentation(index) if index else None
+
+    def close(self) -> None:
+        """Close the files."""
+        if self.documentation:
+            self.documentation.close()
+
+    def ground(self, messages: Sequence[Message], room: int, measure: Callable[[str], int], most: int) -> Grounding:
+        """The passages for a conversation, as `bundle.grounding.ground` picks them; none without documentation.
+
+        Raises:
+            BundleError: the index is damaged.
+        """
+        if self.documentation is None:
+            return Grounding()
+        exists = self.table.exists if self.table else lambda name: False
+        return ground(self.documentation, turns_of(messages), room, measure, most=most, exists=exists)
+
+
+def _sealed(bundle: Path, manifest: Manifest, name: str) -> Path | None:
+    """A file of the bundle, after it was found to be the sealed one; None where the bundle has none of the name."""
+    digest = manifest.files.get(name)
+    if digest is None:
+        return None
+    path = bundle / name
+    if not path.is_file():
+        raise BundleError(f"{path}: missing from the bundle; convert or copy it anew")
+    if digest_file(path) != digest:
+        raise BundleError(f"{path}: not the file that was sealed; convert or copy it anew")
+    return path

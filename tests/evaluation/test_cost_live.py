@@ -1,0 +1,142 @@
+"""What a running appliance has served, and its price elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from appliance.engine.disk import DiskStats
+from appliance.engine.stats import EngineStats, Histogram, Timer
+from appliance.server.metrics import HttpCounts, exposition
+from boffin.cli import main
+from evaluation.cost.case import Hosted
+from evaluation.cost.live import Served, elsewhere, read_metrics
+
+NOTHING: Histogram = Timer().histogram()
+PRICES = '[[hosted]]\nname = "ours"\nusd_a_request = 0.25\ntaken = 2030-01-01\nsource = "an offer"\n'
+
+
+def page(answered: int = 8, cached: int = 2) -> str:
+    """What an appliance says that started an hour before 1,003,600."""
+    engine = EngineStats(
+        slots=4,
+        busy=0,
+        waiting=0,
+        queue=8,
+        memory=8192,
+        memory_used=0,
+        memory_promised=0,
+        kept=0,
+        finished=max(0, answered - 1),
+        refused=1,
+        cancelled=min(1, answered),
+        expired=0,
+        failed=0,
+        steps=500,
+        prompt_tokens=600,
+        reused_tokens=300,
+        restored_tokens=100,
+        generated_tokens=400,
+        first_token=NOTHING,
+        between_tokens=NOTHING,
+    )
+    answers = DiskStats(hits=cached, misses=answered, stored=answered, entries=8, bytes=10, limit=100, broken=False)
+    return exposition(engine, HttpCounts(), {"answers": answers}, 1_000_000)
+
+
+@contextmanager
+def serving(text: str, code: int = 200) -> Iterator[tuple[str, list[str | None]]]:
+    """An endpoint that answers everything with a text; its URL, and the keys that it was sent."""
+    keys: list[str | None] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            keys.append(self.headers["Authorization"])
+            self.send_response(code)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", keys
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def boffin(*arguments: str) -> int:
+    with patch.object(sys, "argv", ["boffin", "cost", *arguments]), pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def test_the_appliances_own_page_is_understood() -> None:
+    served = read_metrics(page(), 1_003_600)
+    assert served and served.hours == 1
+    assert (served.answered, served.cached, served.queries) == (8, 2, 10)
+    assert (served.prompt_tokens, served.answer_tokens) == (900, 400)
+
+
+def test_a_hosted_model_would_have_answered_what_the_cache_did() -> None:
+    served = read_metrics(page(), 1_003_600)
+    assert served
+    figure = elsewhere(served, Hosted("theirs", 30, 60, 0.01))
+    assert figure.value == pytest.approx((900 * 30 + 400 * 60) / 1e6 * 10 / 8 + 10 * 0.01)
+    assert figure.formula == "(900 × $30 + 400 × $60) / 1,000,000 × 10 / 8 + 10 × $0.01"
+
+
+def test_nothing_served_costs_nothing() -> None:
+    served = read_metrics(page(0, 0), 0)
+    assert served and (served.hours, served.queries) == (0, 0)
+    assert elsewhere(Served(0, 0, 0, 0, 0), Hosted("theirs", 30, 60, 0.01)).value == 0
+
+
+@pytest.mark.parametrize("value", ["nan", "+Inf", "-1", "many"])
+def test_values_that_are_none_are_no_appliances(value: str) -> None:
+    text = page().replace("boffin_generated_tokens_total 400", f"boffin_generated_tokens_total {value}")
+    assert read_metrics(text, 0) is None
+
+
+def test_the_command_asks_with_the_key_and_the_projects_prices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BOFFIN_API_KEY", "secret")
+    (tmp_path / "mine.toml").write_text(PRICES)
+    with serving(page()) as (url, keys):
+        assert boffin("--live", url, "--prices", str(tmp_path / "mine.toml")) == 0
+        shown = capsys.readouterr().out
+        assert "10 answers" in shown and "2 of them from the cache" in shown and "$2.50" in shown
+        assert boffin("--live", url, "--prices", str(tmp_path / "mine.toml"), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["elsewhere"]["ours"]["value"] == 2.5 and found["served"]["prompt_tokens"] == 900
+    assert keys == ["Bearer secret"] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "told"),
+    [("hello\n", 200, "aren't those of `boffin serve`"), ("no\x1b[31m", 401, "look at its key")],
+)
+def test_what_is_no_appliance_is_told_in_a_line(
+    text: str, code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(text, code) as (url, _):
+        assert boffin("--live", url) == 1
+    said = capsys.readouterr().err
+    assert told in said and said.count("\n") == 1 and "\x1b" not in said
+
+
+def test_it_takes_no_other_inputs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert boffin("--live", "http://127.0.0.1:9", "--rent", "2") == 2
