@@ -112,7 +112,7 @@ def test_passages_have_a_budget(reader: Expert, documented: Path, tmp_path: Path
     (source,) = reader.ground(messages).sources
     assert source.brief and "zoo.count" not in source.text  # a quarter of the context of 512 is too little for all
     settings = ApplianceSettings(context=2048, gpu_layers=0, grounding=Grounding(enabled=True, tokens=1000))
-    with Expert(documented, reading, tmp_path) as roomy:
+    with Expert(documented, settings, tmp_path) as roomy:
         (source,) = roomy.ground(messages).sources
         assert not source.brief and "zoo.count(39)" in source.text
 
