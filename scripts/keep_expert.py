@@ -32,6 +32,7 @@ def keep(project: Path) -> Path:
     with new_folder(kept) as out:
         half = {name: tensor.to(torch.float16) for name, tensor in load_file(adapter / WEIGHTS).items()}
         save_file(half, out / WEIGHTS, {"format": "pt"})
+        (out / WEIGHTS).chmod(0o644)
         config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
         recipe = json.loads((adapter / "recipe.json").read_text(encoding="utf-8"))
         write_json(out / CONFIG, config | {"base_model_name_or_path": recipe["model"]})
