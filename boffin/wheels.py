@@ -11,7 +11,7 @@ import hashlib
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, distributions
 from pathlib import Path, PurePosixPath
 
 from bundle.errors import SettingsError
@@ -36,10 +36,10 @@ def closure(name: str, extras: Sequence[str]) -> list[Distribution]:
     while waiting:
         one, wanted = waiting.pop()
         key = _normal(one)
-        try:
-            found[key] = installed = found.get(key) or distribution(one)
-        except PackageNotFoundError:
+        installed = found.get(key) or _distribution(one)
+        if installed is None:
             continue
+        found[key] = installed
         new = [extra for extra in wanted if (key, extra) not in seen]
         seen.update((key, extra) for extra in new)
         for line in installed.requires or []:
@@ -116,6 +116,12 @@ def _common(tags: Sequence[str]) -> str:
 
 def _quoted(place: str) -> str:
     return f'"{place}"' if "," in place else place
+
+
+def _distribution(name: str) -> Distribution | None:
+    """What is installed under a name: of several that are found pip's, since a checkout has metadata of its own."""
+    found = list(distributions(name=name))
+    return next((one for one in found if one.read_text("WHEEL")), next(iter(found), None))
 
 
 def _normal(name: str) -> str:
