@@ -28,9 +28,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.held_out import BOTH, A, B, choose
+from boffin.artefacts import ADAPTER, BASE_BUNDLE, BUNDLE, DATASET
 from boffin.candidates import served_candidates
 from boffin.project import Project, open_project
-from boffin.stages import ADAPTER, BASE_BUNDLE, BUNDLE, DATASET, STAGES
+from boffin.stages import STAGES
 from boffin.workspace import Stamp, now, write_stamp
 from bundle.atomic import published_folder, write_json, write_text
 from bundle.digests import digest_file

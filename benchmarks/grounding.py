@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import origin
+from boffin.artefacts import DATASET
 from boffin.project import open_project
-from boffin.stages import DATASET
 from bundle.documentation import Documentation, write_index
 from bundle.passages import DOCUMENTATION, Passage
 from bundle.records import EVAL, read_records

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
+from boffin.artefacts import ADAPTER, BASE, DATASET
 from boffin.project import open_project
-from boffin.stages import ADAPTER, BASE, DATASET
 from bundle.evidence import Measurement
 from bundle.records import EVAL, TRAIN, read_records
 from bundle.stage import TerminalProgress

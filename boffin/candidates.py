@@ -14,8 +14,8 @@ from dataclasses import replace
 from appliance.launch import LocalServer
 from appliance.settings import AnswerCache
 from boffin.artefacts import BASE_BUNDLE, BUNDLE
+from boffin.evaluation_stage import recorded_file
 from boffin.project import Project
-from boffin.stages import recorded_file
 from bundle.errors import SettingsError
 from bundle.manifest import load_manifest
 from bundle.stage import Progress

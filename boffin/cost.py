@@ -10,10 +10,9 @@ from pathlib import Path
 
 import typer
 
-from boffin.artefacts import DATASET, REPORT
+from boffin.artefacts import DATASET, REPORT, tuned
 from boffin.project import Project, open_project
 from boffin.settings import FILE, load_cost_settings
-from boffin.stages import tuned
 from bundle.atomic import write_text
 from bundle.errors import WorkspaceError, explain_os_error
 from evaluation.cost.analysis import Analysis, analyse

@@ -14,8 +14,9 @@ from typing import Any
 
 from boffin.artefacts import BUNDLE, DATASET
 from boffin.candidates import served_candidates
+from boffin.evaluation_stage import evaluation_depends
 from boffin.project import Project
-from boffin.stages import Stage, evaluation_depends
+from boffin.stages import Stage
 from bundle.digests import digest_files, digest_value
 from bundle.manifest import SYMBOLS, load_manifest
 from bundle.records import EVAL, TRAIN, Record, read_records, write_records

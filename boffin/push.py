@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from boffin.artefacts import BASE, DATASET
+from boffin.artefacts import BASE, DATASET, tuned
 from boffin.base import find_base, hub_reference
 from boffin.project import Project, open_project
-from boffin.stages import STAGES, tuned
+from boffin.stages import STAGES
 from boffin.upload import upload
 from bundle.records import EVAL, TRAIN, read_records
 

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boffin.artefacts import ADAPTER, BASE, BASE_BUNDLE, BUNDLE, DATASET, PREFERRED, REPORT
+from boffin.artefacts import ADAPTER, BASE, BASE_BUNDLE, BUNDLE, DATASET, PREFERRED, REPORT, tuned
 from boffin.base import base_digest, find_base
+from boffin.evaluation_stage import FORMAT as EVALUATION_FORMAT
+from boffin.evaluation_stage import discard_answers, evaluation_depends, run_evaluation, suite_digest, suite_texts
 from boffin.project import Project
 from bundle.digests import digest_file, digest_files, digest_value
-from bundle.errors import BaseModelError, DatasetError, EvaluationError, RecipeError
+from bundle.errors import BaseModelError, DatasetError, RecipeError
 from bundle.manifest import SYMBOLS, load_manifest
 from bundle.passages import DOCUMENTATION
 from bundle.records import EVAL, TRAIN
 from bundle.stage import Progress, StageResult
-from evaluation.candidate_settings import RecordedCandidate
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def _curation_depends(project: Project) -> Any:
     from curation.fingerprint import fingerprint
 
     settings = project.settings.curation
-    return [settings.model_dump(mode="json"), fingerprint(settings, project.folder), _suite_digest(project)]
+    return [settings.model_dump(mode="json"), fingerprint(settings, project.folder), suite_digest(project)]
 
 
 def _run_curation(project: Project, out: Path, progress: Progress) -> StageResult:
@@ -109,7 +110,7 @@ def _run_curation(project: Project, out: Path, progress: Progress) -> StageResul
     ]
     settings = settings.model_copy(update={"sources": tuple(sources)})
     cache = project.workspace.path("cache") / "curation"
-    return run(settings, project.settings.project.name, project.folder, cache, out, progress, _suite_texts(project))
+    return run(settings, project.settings.project.name, project.folder, cache, out, progress, suite_texts(project))
 
 
 def _trainer_depends(project: Project) -> Any:
@@ -154,11 +155,6 @@ def _checkpoints(project: Project) -> Path:
 
 def _discard_checkpoints(project: Project) -> None:
     shutil.rmtree(_checkpoints(project), ignore_errors=True)
-
-
-def tuned(project: Project) -> str:
-    """The artefact with the adapter that the project ships: the one bent to preferences, where it has any."""
-    return PREFERRED if STAGES[PREFERRED].applies(project) else ADAPTER
 
 
 def _preferences(project: Project) -> Path:
@@ -251,84 +247,6 @@ def _convert(
     return run(settings.convert, name, settings.project.base, revision, base, adapter, template, dataset, out, progress)
 
 
-def evaluation_depends(project: Project) -> Any:
-    """What is measured; how much of a drop is allowed, what it costs and who judges changes no answer."""
-    settings = project.settings.evaluation
-    recorded = [recorded_file(project, one) for one in settings.candidates if one.kind == "recorded"]
-    if missing := [path for path in recorded if not path.is_file()]:
-        raise EvaluationError(f"{missing[0]}: no such file; `evaluation.candidates` names it for recorded answers")
-    return [
-        settings.model_dump(mode="json", exclude={"allowed_drop", "cost", "gate", "judge"}),
-        _suite_digest(project),
-        [digest_file(path) for path in recorded],
-    ]
-
-
-def recorded_file(project: Project, candidate: RecordedCandidate) -> Path:
-    """The file of a candidate's recorded answers."""
-    return project.folder / Path(candidate.path).expanduser()
-
-
-def suite_of(project: Project) -> Path | None:
-    """The folder or file of the suite that is asked; None for none."""
-    from evaluation.suite.place import suite_folder
-
-    name = project.settings.evaluation.suite
-    return suite_folder(name, project.folder) if name else None
-
-
-def _suite_digest(project: Project) -> str:
-    suite = suite_of(project)
-    if suite and suite.is_file():
-        return digest_file(suite)
-    return digest_value(digest_files(suite)) if suite and suite.is_dir() else ""
-
-
-def _suite_texts(project: Project) -> list[str]:
-    """The texts of the suite, none of which may be learnt."""
-    folder = suite_of(project)
-    if folder is None:
-        return []
-    from evaluation.suite.folder import load_suite
-
-    return [text for question in load_suite(folder).questions for text in (question.text, question.reference)]
-
-
-def _run_evaluation(project: Project, out: Path, progress: Progress) -> StageResult:
-    from boffin.candidates import all_candidates
-    from bundle.manifest import load_manifest
-    from evaluation.bill import Bill
-    from evaluation.cost.measured import measure
-    from evaluation.cost.prices import load_prices
-    from evaluation.stage import run
-
-    settings, path = project.settings.evaluation, project.workspace.path
-    prices = load_prices(project.folder / Path(settings.cost.prices).expanduser() if settings.cost.prices else None)
-    training = measure(out, path(tuned(project)), path(DATASET)).training_hours
-    return run(
-        settings,
-        load_manifest(path(BUNDLE)).template,
-        all_candidates(project),
-        path(DATASET).resolve(),
-        out,
-        progress,
-        suite_of(project),
-        kept=_answered(project),
-        bill=Bill(settings.cost, prices, training),
-    )
-
-
-def _answered(project: Project) -> Path:
-    """Where an evaluation keeps the answers that a later attempt goes on from, for the very same models."""
-    stamps = [project.workspace.stamp(name) for name in (BASE_BUNDLE, BUNDLE)]
-    models = digest_value([STAGES[REPORT].format, *(stamp.content if stamp else "" for stamp in stamps)])
-    return project.workspace.path("cache") / "evaluation" / models[:16]
-
-
-def _discard_answers(project: Project) -> None:
-    shutil.rmtree(project.workspace.path("cache") / "evaluation", ignore_errors=True)
-
-
 _DATASET_FILES = _of_files(TRAIN, EVAL, SYMBOLS, DOCUMENTATION)
 _ADAPTER = ("adapter_model.safetensors", "adapter_config.json", "template.json")
 _ADAPTER_FILES = _of_files(*_ADAPTER)
@@ -363,12 +281,12 @@ STAGES = {
         Stage(
             "evaluate",
             REPORT,
-            4,
+            EVALUATION_FORMAT,
             (DATASET, BASE_BUNDLE, BUNDLE),
             evaluation_depends,
-            _run_evaluation,
+            run_evaluation,
             _of_files("report.json"),
-            _discard_answers,
+            discard_answers,
         ),
     )
 }

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from boffin.candidates import all_candidates
+from boffin.evaluation_stage import evaluation_depends
 from boffin.project import open_project
 from boffin.settings import load_settings
-from boffin.stages import evaluation_depends
 from bundle.errors import BoffinError, BundleError, EvaluationError, SettingsError
 from bundle.manifest import Manifest, ModelFile, seal
 from bundle.template import PromptTemplate

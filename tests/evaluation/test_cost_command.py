@@ -233,8 +233,8 @@ def test_files_are_written_beside_what_is_printed(project: Path) -> None:
 
 
 def test_a_price_never_makes_the_evaluation_run_again(project: Path) -> None:
+    from boffin.evaluation_stage import evaluation_depends
     from boffin.project import open_project
-    from boffin.stages import evaluation_depends
 
     dearer = open_project(project, ["evaluation.cost.work_usd_an_hour=500"])
     assert evaluation_depends(open_project(project)) == evaluation_depends(dearer)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from boffin.evaluation_stage import evaluation_depends
 from boffin.opinions import gather_opinions
 from boffin.project import Project, open_project
 from boffin.run import run_stages
-from boffin.stages import evaluation_depends
 from bundle.errors import DatasetError, EvaluationError
 from bundle.preferences import read_preferences
 from bundle.stage import silent

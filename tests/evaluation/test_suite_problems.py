@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from boffin.evaluation_stage import evaluation_depends
 from boffin.init import write_project
 from boffin.project import open_project
-from boffin.stages import evaluation_depends
 from bundle.errors import SuiteError
 from evaluation.measures.blocks import python_blocks
 from evaluation.suite.checker import Checker

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from boffin.artefacts import ADAPTER, BUNDLE, PREFERRED
+from boffin.artefacts import ADAPTER, BUNDLE, PREFERRED, tuned
 from boffin.build import inputs_of, needed, standing, standings
 from boffin.cli import app
 from boffin.project import open_project
-from boffin.stages import STAGES, tuned
+from boffin.stages import STAGES
 from bundle.errors import DatasetError, RecipeError
 from bundle.preferences import PREFERENCES
 
