@@ -222,7 +222,7 @@ def test_what_watches_asks_for_metrics_that_there_are() -> None:
         field.name: none if field.name.endswith(("first_token", "between_tokens")) else 0
         for field in fields(EngineStats)
     }
-    page = exposition(EngineStats(**numbers), HttpCounts(), {"answers": caches})
+    page = exposition(EngineStats(**numbers), HttpCounts(), {"answers": caches}, 0)
     there = set(re.findall(r"^# TYPE (boffin_\w+)", page, re.MULTILINE))
     rules = yaml.safe_load((ROOT / "deploy/rules.yml").read_text())["groups"][0]["rules"]
     made = {rule["record"] for rule in rules if "record" in rule}
