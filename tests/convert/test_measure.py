@@ -184,5 +184,5 @@ def test_the_bundle_has_what_was_measured_and_only_what_is_kept(trained: Trained
     assert {name for name, row in measured.items() if row.kept} == {picked, "Q4_0"}
     assert {name for name, row in measured.items() if row.importance} == {"Q2_K", "Q4_0"}
     ggufs = {model.file for model in manifest.models}
-    assert set(manifest.files) == {*ggufs, "documentation.sqlite", "imatrix.gguf", "quantisations.svg", "symbols.json"}
+    assert set(manifest.files) == {*ggufs, "imatrix.gguf", "quantisations.svg", "symbols.json"}
     assert any(line.startswith("type") for line in result.notes)

@@ -244,7 +244,7 @@ def test_it_loads_with_datasets(dataset: Path, tmp_path_factory: pytest.TempPath
     assert (
         run.stdout.splitlines()
         == [
-            "['eval', 'train'] [4, 32] ['instruction', 'input', 'output', 'provenance']",
+            "['eval', 'train'] [4, 32] ['instruction', 'input', 'output', 'documentation', 'provenance']",
             "pandas.f0 True",
         ]
         * 2
