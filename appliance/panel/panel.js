@@ -152,7 +152,7 @@ function remember() {
 
 // ---- Asking ------------------------------------------------------------------------------------------------------
 
-let running = null;
+let running = null, asks = 0;
 
 async function* pieces(reply) {
   const reader = reply.body.getReader(), decoder = new TextDecoder();
@@ -192,6 +192,7 @@ async function send(asked) {
 
 async function ask(asked) {
   running = new AbortController();
+  asks += 1;
   button.textContent = "Stop";
   state.textContent = "Answering …";
   const above = turn("user", asked), body = turn("assistant", "");
@@ -238,12 +239,13 @@ function show(open) {
 
 async function look() {
   if (running) return;
+  const before = asks;
+  let said = "The expert is away. The pages are still here.";
   try {
     const { status } = await (await fetch(new URL("health", server), { credentials: "omit" })).json();
-    state.textContent = status === "ok" ? "" : "The expert is not ready yet.";
-  } catch {
-    state.textContent = "The expert is away. The pages are still here.";
-  }
+    said = status === "ok" ? "" : "The expert is not ready yet.";
+  } catch {}
+  if (asks === before) state.textContent = said; // else what came of the question says more
 }
 
 opener.onclick = () => show(panel.hidden);

@@ -63,13 +63,13 @@ def opened(page: Page) -> None:
 
 
 def ask(page: Page, question: str) -> None:
-    """Ask by keys, and wait for the end of the answer."""
-    page.run(f"{ROOT}.getElementById('question').focus()")
-    page.type(question)
-    page.wait(f"{ROOT}.getElementById('question').value")
-    page.press("Enter")
-    taken = f"(!{ROOT}.getElementById('question').value || {ROOT}.querySelector('.state').textContent)"
-    page.wait(f"{taken} && {ROOT}.querySelector('.ask').textContent === 'Ask'")
+    """Ask, and wait for the end of the answer."""
+    turns = f"{ROOT}.querySelectorAll('.turn').length"
+    before = page.run(turns)
+    field = f"{ROOT}.getElementById('question')"
+    page.run(f"{field}.value = {json.dumps(question)}; {ROOT}.querySelector('form').requestSubmit()")
+    ended = f"({turns} > {before} || {ROOT}.querySelector('.state').textContent)"
+    page.wait(f"{ended} && {ROOT}.querySelector('.ask').textContent === 'Ask'")
 
 
 def html(page: Page) -> str:
