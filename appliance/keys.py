@@ -98,7 +98,7 @@ def find_key(keys: Sequence[Key], secret: str) -> Key | None:
     """The key that was given, if it is one of these. Takes as long for a wrong one as for a right one."""
     digest, found = _digest(secret), None
     for key in keys:
-        if hmac.compare_digest(key.sha256, digest):
+        if hmac.compare_digest(key.sha256.encode(), digest.encode()):
             found = key
     return found
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from appliance.engine.engine import Engine
 from appliance.engine.request import Event, Failed, Finished, GenerationRequest, Piece, SamplingParams
+from appliance.engine.stats import EngineStats
 
 GREEDY = SamplingParams(0.0, 1.0, 1.0)
 
@@ -52,3 +53,19 @@ def some_prompt(seed: int, length: int) -> tuple[int, ...]:
     """Tokens that mean nothing."""
     draw = random.Random(seed)
     return tuple(draw.randrange(1000, 20_000) for _ in range(length))
+
+
+def ask_at_random(engine: Engine, stem: int) -> EngineStats:
+    """Make 40 requests whose prompts begin alike, with up to `stem` tokens, cancel some, and wait for all."""
+    draw = random.Random(7)
+    stems = [some_prompt(seed, stem) for seed in range(3)]
+    asked: list[Asked] = []
+    for number in range(40):
+        tokens = stems[draw.randrange(3)][: draw.randrange(1, stem)] + some_prompt(number, draw.randrange(1, 60))
+        asked.append(Asked(engine, greedy(tokens, draw.randrange(1, 40))))
+        if draw.random() < 0.2:
+            asked[draw.randrange(len(asked))].ticket.cancel()
+    for one in asked:
+        assert one.ended.wait(120)
+        assert isinstance(one.last, Finished) or one.ticket.cancelled
+    return engine.stats()

@@ -13,12 +13,12 @@ from appliance.engine.engine import Engine
 from appliance.engine.errors import DeadlineExceeded
 from appliance.engine.memory import Memory, common
 from appliance.engine.model import Model
-from appliance.engine.request import Failed, Finished
+from appliance.engine.request import Failed
 from appliance.engine.sampler import Sampler
 from appliance.engine.slot import Ticket
 from appliance.engine.waiting import Line
 
-from .asked import Asked, greedy, some_prompt
+from .asked import Asked, ask_at_random, greedy, some_prompt
 
 
 @pytest.fixture
@@ -106,18 +106,7 @@ def test_a_long_request_waits_for_memory_and_short_ones_run_together(engine: Eng
 
 
 def test_the_memory_never_overflows(engine: Engine) -> None:
-    draw = random.Random(7)
-    stems = [some_prompt(seed, 100) for seed in range(3)]
-    asked = []
-    for number in range(40):
-        tokens = stems[draw.randrange(3)][: draw.randrange(1, 100)] + some_prompt(number, draw.randrange(1, 60))
-        asked.append(Asked(engine, greedy(tokens, draw.randrange(1, 40))))
-        if draw.random() < 0.2:
-            asked[draw.randrange(len(asked))].ticket.cancel()
-    for one in asked:
-        assert one.ended.wait(120)
-        assert isinstance(one.last, Finished) or one.ticket.cancelled
-    stats = engine.stats()
+    stats = ask_at_random(engine, 100)
     assert stats.failed == 0
     assert stats.finished + stats.cancelled == 40
     assert (stats.busy, stats.memory_promised) == (0, 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 
 import pytest
@@ -11,9 +10,8 @@ from appliance.engine.context import Context
 from appliance.engine.engine import Engine
 from appliance.engine.memory import Held, Memory
 from appliance.engine.model import Model
-from appliance.engine.request import Finished
 
-from .asked import Asked, greedy, some_prompt
+from .asked import Asked, ask_at_random, greedy, some_prompt
 
 
 @pytest.fixture
@@ -97,18 +95,7 @@ def test_a_part_beside_those_that_run_comes_before_the_least_recently_used(memor
 
 
 def test_whatever_comes_no_part_overflows_and_nothing_is_lost(engine: Engine) -> None:
-    draw = random.Random(7)
-    stems = [some_prompt(seed, 150) for seed in range(3)]
-    asked = []
-    for number in range(40):
-        tokens = stems[draw.randrange(3)][: draw.randrange(1, 150)] + some_prompt(number, draw.randrange(1, 60))
-        asked.append(Asked(engine, greedy(tokens, draw.randrange(1, 40))))
-        if draw.random() < 0.2:
-            asked[draw.randrange(len(asked))].ticket.cancel()
-    for one in asked:
-        assert one.ended.wait(120)
-        assert isinstance(one.last, Finished) or one.ticket.cancelled
-    stats = engine.stats()
+    stats = ask_at_random(engine, 150)
     assert stats.failed == 0
     assert stats.finished + stats.cancelled == 40
     assert (stats.busy, stats.memory_promised, stats.kept) == (0, 0, 4)
