@@ -43,7 +43,8 @@ class Limits:
     """Standard output and standard error together."""
     processes: int = 1
     """Processes at once, the first included; 1 forbids starting any. A bound, not a quota: threads count too, and
-    a few dozen of them are always allowed."""
+    a few dozen of them are always allowed. Where neither bubblewrap nor root is at hand, the kernel counts by user:
+    code that starts as many as it can may keep others, at work for the same user, from starting theirs."""
     file_bytes: int = 64 * 2**20
     """Size of each file that is written."""
 

@@ -5,6 +5,8 @@ Knows SQLite, and nothing about conversations.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -27,14 +29,19 @@ def open_database(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Made here, so that it is never readable by others, not even for a moment; SQLite's own files take its mode.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # One that is there isn't opened: closing it would let go of the locks that this process has on it.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        if not path.is_file():
+            raise OSError(errno.EINVAL, "Not a file")
         path.chmod(0o600)
     except OSError as error:
         raise ConversationError(f"{path}: {(error.strerror or 'unusable').lower()}; no conversation is kept") from None
     connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     try:
-        with one_line_errors(path):
+        with one_line_errors(path), _alone(path.parent):
+            # SQLite waits for nobody here: two that begin a file at once would be told that it is locked.
             connection.execute("PRAGMA journal_mode = WAL")
             # A process that is killed loses nothing; a power cut may take the last seconds.
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -44,6 +51,17 @@ def open_database(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Of all processes, only one at a time is in here with the same folder."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:

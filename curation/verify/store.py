@@ -22,6 +22,9 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._connection = self._open(path)
+        except sqlite3.OperationalError:
+            # Locked, unreadable or on a full disk: nothing is wrong with what is in it.
+            raise
         except sqlite3.DatabaseError:
             for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
                 file.unlink(missing_ok=True)

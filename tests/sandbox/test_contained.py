@@ -153,8 +153,11 @@ idle = SimpleQueue()
 with ExitStack() as stack:
     for _ in range(threads if request["warm"] else 0):
         idle.put(stack.enter_context(Warm(imports=["json", "urllib.request"], python=python)))
+    # The kernel counts by user: without bubblewrap a bomb uses up what others at work for the same user may start.
+    bombs = {name: run(case) for name, case in request["cases"].items() if name.endswith("bomb")}
+    others = {name: case for name, case in request["cases"].items() if name not in bombs}
     with ThreadPoolExecutor(threads) as executor:
-        outcomes = dict(zip(request["cases"], executor.map(run, request["cases"].values())))
+        outcomes = bombs | dict(zip(others, executor.map(run, others.values())))
     outcomes["left"] = left()
 outcomes["folders"] = os.listdir(os.environ["TMPDIR"])
 outcomes["walls"] = explain(python)
