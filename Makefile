@@ -14,7 +14,7 @@ EXTRAS := curation,trainer,convert,evaluation,appliance,web,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo expert corpus test lint format screenshots docs clean
+.PHONY: help setup demo expert corpus test lint format screenshots docs clean clients
 .PHONY: bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora
 .PHONY: bench-determinism bench-serve bench-ground bench-cache bench-batch bench-chat soak
 
@@ -94,7 +94,7 @@ bench-determinism: setup ## how often other requests change a greedy token, and 
 
 .venv-bench/.ready: pyproject.toml constraints.txt
 	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
-	@echo "Installing the servers that Boffin's is measured beside."
+	@echo "Installing the servers that Boffin's is measured beside, and the clients that are tried on it."
 	@.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt \
 	  -C cmake.define.LLAVA_BUILD=OFF -e '.[bench]'
 	@touch $@
@@ -113,6 +113,9 @@ bench-batch: setup ## 500 questions by `boffin batch` against one at a time, als
 
 soak: setup ## ten minutes of 32 clients, of whom many go away or send nonsense (after `make demo`)
 	@$(BIN)/python -m benchmarks.soak $(ARGS)
+
+clients: setup .venv-bench/.ready ## try real clients on the server and write docs/clients.md (after `make demo`)
+	@$(BIN)/python -m scripts.clients --bundle $(POCKET)/workspace/bundle --python .venv-bench/bin/python
 
 screenshots: setup ## make pictures of the real terminal UI's states with the demo's expert
 	@$(BIN)/python scripts/screenshots.py --bundle $(POCKET)/workspace/bundle --question "$(QUESTION)" --out docs/images

@@ -70,7 +70,7 @@ class Work:
 @contextmanager
 def boffin(work: Work, name: str = "boffin", **settings: Any) -> Iterator[Server]:
     """Boffin's server, without its caches unless the `settings` of the appliance say otherwise."""
-    port = _free_port()
+    port = settings.get("port") or _free_port()
     off = {"cache": AnswerCache(enabled=False), "prefixes": PrefixCache(enabled=False)}
     same = {
         "quantisation": work.quantisation,
