@@ -80,7 +80,8 @@ class _Composer:
             others = self._found(question)
         else:
             name, question = symbol, record.question
-        if not others:
+        # A class's record may ask about one of its methods, whose passage is there then.
+        if not others or any(one.symbol != symbol and _is_named(one, question) for one in others):
             return None
         nearest = others[0]
         said = first_sentence(nearest.summary)
@@ -114,3 +115,9 @@ def _is_about(passage: Passage, record: Record) -> bool:
     return bool(provenance.symbol and passage.symbol == provenance.symbol) or bool(
         provenance.url and passage.url == provenance.url
     )
+
+
+def _is_named(passage: Passage, question: str) -> bool:
+    """Whether the question has the last part of the passage's symbol."""
+    name = passage.symbol.rpartition(".")[2]
+    return bool(name) and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", question) is not None
