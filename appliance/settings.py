@@ -170,6 +170,9 @@ class ApplianceSettings(SettingsPart):
     """How many requests may wait for a slot; beyond that a request is refused at once."""
     threads: int = Field(default=0, ge=0)
     """Threads for llama.cpp; 0 takes as many as are the fastest, measured once on this machine when it isn't busy."""
+    speculation: Literal["auto", "off"] = "auto"
+    """Whether next tokens are guessed from what the prompt and the answer said before, and computed several at once:
+    `auto` where what steps cost, measured once for a machine and a model when it isn't busy, says that it pays."""
     gpu_layers: GpuLayers = "auto"
     """Layers to offload to a CUDA or Metal device: `auto` as many as fit, `all`, `none`, or a number."""
     kv_type: KvType = "F16"

@@ -69,9 +69,9 @@ class Work:
 
 @contextmanager
 def boffin(work: Work, name: str = "boffin", **settings: Any) -> Iterator[Server]:
-    """Boffin's server, without its caches unless the `settings` of the appliance say otherwise."""
+    """Boffin's server, without its caches and guesses unless the `settings` of the appliance say otherwise."""
     port = settings.get("port") or _free_port()
-    off = {"cache": AnswerCache(enabled=False), "prefixes": PrefixCache(enabled=False)}
+    off = {"cache": AnswerCache(enabled=False), "prefixes": PrefixCache(enabled=False), "speculation": "off"}
     same = {
         "quantisation": work.quantisation,
         "slots": work.slots,

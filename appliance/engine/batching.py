@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from appliance.engine.context import BATCH, MAX_SEQUENCES, Context
@@ -22,7 +22,8 @@ from appliance.engine.model import Model
 from appliance.engine.prefixes import PrefixStore
 from appliance.engine.request import Failed, Finished, PromptScored, TokenScore
 from appliance.engine.scores import score
-from appliance.engine.slot import Answer, Ticket
+from appliance.engine.slot import Answer, Ticket, guesses
+from appliance.engine.speculation import MOST, Costs
 from appliance.engine.stats import Counts
 from appliance.settings import KvType
 from bundle.digests import digest_file
@@ -33,6 +34,8 @@ SCORED_PER_STEP = 128
 """Most prompt tokens a step whose log-probabilities are wanted: each needs a whole row of logits."""
 CHOSEN_ALONE = 4
 """From this many answers on, their next tokens are chosen by several threads: that takes up to a millisecond each."""
+GUESSED_PER_STEP = 4 * MOST
+"""Most tokens a step that are only guessed: each needs a row of logits."""
 KEPT = 32
 """Most sequences that are kept for prompts that begin alike."""
 
@@ -44,6 +47,13 @@ class _Part:
     answer: Answer
     index: int
     count: int
+    guess: tuple[int, ...] = ()
+    """The last of the tokens, which nothing has chosen yet."""
+
+    @property
+    def output(self) -> int:
+        """Where in the batch the logits are that the next token is chosen from."""
+        return self.index + self.count - 1 - len(self.guess)
 
 
 class Batching:
@@ -63,10 +73,12 @@ class Batching:
         shared: bool,
         prefixes: PrefixStore | None,
         adapters: Mapping[str, Path],
+        costs: Costs | None = None,
     ) -> None:
         """Load the adapters and set aside memory.
 
-        `slots` answers of up to `length` tokens each are made at once; all of them have `cells` tokens of memory.
+        `slots` answers of up to `length` tokens each are made at once; all of them have `cells` tokens of memory. Where
+        the `costs` of steps are known, next tokens are guessed as far as that pays.
 
         Raises:
             BundleError: an adapter isn't one of the model's.
@@ -85,13 +97,15 @@ class Batching:
             model,
             sequences=slots + kept,
             cells=cells,
-            outputs=SCORED_PER_STEP + slots,
+            outputs=SCORED_PER_STEP + slots + GUESSED_PER_STEP * (costs is not None),
             threads=threads,
             offload=offload,
             kv_type=kv_type,
             shared=shared,
         )
         keeps = self._context.cuttable and not strict
+        self._costs = costs if keeps else None
+        self._shared = shared
         self.memory = Memory(
             self._context, cells=cells, slots=slots, kept=kept, keeps=keeps, shared=shared, prefixes=prefixes
         )
@@ -141,7 +155,9 @@ class Batching:
             self.counts.steps += 1
             speaking = [part for part in parts if self._absorb(part)]
             for part, token in zip(speaking, self._choose(speaking), strict=True):
-                self._speak(part, token, now)
+                self._speak(part.answer, token, part.output, now)
+                if part.guess:
+                    self._go_on(part, token, now)
 
     def abandon(self, error: EngineError) -> None:
         """Fail every answer and forget all that the memory holds."""
@@ -180,13 +196,21 @@ class Batching:
                 scored -= count if scoring else 0
         # In ascending order: with a memory each, only sequences that follow one another are computed together.
         ordered = sorted(answers, key=lambda answer: answer.held.number)
-        return [self._part(answer, count) for answer in ordered if (count := counts[answer.held.number])]
+        guessed: dict[Answer, tuple[int, ...]] = {}
+        # With a memory each, llama.cpp computes sequences together only where all have as many tokens.
+        alike = self._shared or len(ordered) == 1
+        if self._costs and alike and not any(answer.prompting for answer in ordered):
+            guessed = guesses(ordered, self._costs, GUESSED_PER_STEP)
+        parts = [(answer, counts[answer.held.number], guessed.get(answer, ())) for answer in ordered]
+        return [self._part(answer, count, guess) for answer, count, guess in parts if count]
 
-    def _part(self, answer: Answer, count: int) -> _Part:
+    def _part(self, answer: Answer, count: int, guess: tuple[int, ...]) -> _Part:
         """Add an answer's next tokens to the batch."""
         place = answer.held.number
         if not answer.prompting:
-            return _Part(answer, self._context.add((answer.next_token,), len(answer.held.tokens), place), count)
+            tokens = (answer.next_token, *guess)
+            index = self._context.add(tokens, len(answer.held.tokens), place, outputs=len(tokens))
+            return _Part(answer, index, len(tokens), guess)
         prompt, end = answer.request.tokens, answer.done + count
         outputs = count if answer.request.score_prompt else int(end == len(prompt))
         return _Part(answer, self._context.add(prompt[answer.done : end], answer.done, place, outputs=outputs), count)
@@ -217,21 +241,37 @@ class Batching:
 
     def _chosen(self, part: _Part) -> int | InvalidRequest:
         try:
-            return part.answer.sample(self._context.handle, part.index + part.count - 1)
+            return part.answer.sample(self._context.handle, part.output)
         except InvalidRequest as error:  # a grammar that leads nowhere
             return error
 
-    def _speak(self, part: _Part, token: int | InvalidRequest, now: float) -> None:
-        """Add a token to an answer, and end it if it is complete."""
-        answer, request = part.answer, part.answer.request
+    def _go_on(self, part: _Part, token: int | InvalidRequest, now: float) -> None:
+        """Take what of a guess is right after its answer's next `token`, and forget the rest."""
+        answer, right = part.answer, 0
+        for number, guessed in enumerate(part.guess, start=1):
+            if token != guessed or answer not in self.answers:
+                break
+            right = number
+            self.memory.computed(answer.held, (guessed,))
+            rest = replace(part, guess=part.guess[number:])
+            token = self._chosen(rest)
+            self._speak(answer, token, rest.output, now)
+        self.counts.guessed_tokens += len(part.guess)
+        self.counts.guessed_right += right
+        if right < len(part.guess):
+            self._context.cut(answer.held.number, len(answer.held.tokens))
+
+    def _speak(self, answer: Answer, token: int | InvalidRequest, output: int, now: float) -> None:
+        """Add a token, chosen from an output of the step, to an answer, and end it if it is complete."""
+        request = answer.request
         if isinstance(token, InvalidRequest):
             self.counts.failed += 1
             self._end(answer, Failed(token))
             return
-        self._count(answer, now)
+        answer.count(self.counts, now)
         scored = None
         if request.logprobs is not None:
-            scored = score(self._context.logits(part.index + part.count - 1), [token], request.logprobs)[0]
+            scored = score(self._context.logits(output), [token], request.logprobs)[0]
         piece, reason = answer.take(token, scored)
         if piece.text or piece.score:
             answer.ticket.emit(piece)
@@ -239,16 +279,6 @@ class Batching:
             self.counts.finished += 1
             self.seconds_per_answer += 0.2 * (now - answer.began - self.seconds_per_answer)
             self._end(answer, answer.finished(reason))
-
-    def _count(self, answer: Answer, now: float) -> None:
-        """Count a token of an answer, which came now."""
-        self.counts.generated_tokens += 1
-        if answer.generated:
-            self.counts.between_tokens.add(now - answer.last_at)
-        else:
-            answer.first_at = now
-            self.counts.first_token.add(now - answer.ticket.submitted)
-        answer.last_at = now
 
     def _score_prompt(self, part: _Part) -> list[TokenScore]:
         """Scores of the prompt's tokens that follow those of a part, and of its very first with the first part."""

@@ -30,6 +30,7 @@ from appliance.engine.prefixes import PrefixStore
 from appliance.engine.request import Event, Failed, Finished, GenerationRequest
 from appliance.engine.sampler import Sampler
 from appliance.engine.slot import Ticket
+from appliance.engine.speculation import Costs
 from appliance.engine.stats import EngineStats
 from appliance.engine.waiting import Line
 from appliance.settings import KvType
@@ -68,13 +69,15 @@ class Engine:
         shared: bool = False,
         prefixes: PrefixStore | None = None,
         adapters: Mapping[str, Path] | None = None,
+        costs: Costs | None = None,
     ) -> None:
         """Set aside memory and start the thread.
 
         `slots` answers are made at once, each of up to `context` tokens, prompt included, and all of them together of
         up to `memory` tokens (0: as many as all slots could need), which makes sense where they have one `shared`
         memory rather than one each. With `strict`, no answer depends on what else runs.
-        `adapters` are LoRA adapters as GGUF files, by the names that requests have for them.
+        `adapters` are LoRA adapters as GGUF files, by the names that requests have for them. With the `costs` of steps,
+        next tokens are guessed where that pays.
 
         Raises:
             BundleError: an adapter isn't one of the model's.
@@ -97,6 +100,7 @@ class Engine:
             shared=shared,
             prefixes=prefixes,
             adapters=adapters or {},
+            costs=costs,
         )
         self._line = Line()
         self._queue_limit = queue_limit
@@ -181,6 +185,8 @@ class Engine:
             reused_tokens=counts.reused_tokens,
             restored_tokens=memory.restored,
             generated_tokens=counts.generated_tokens,
+            guessed_tokens=counts.guessed_tokens,
+            guessed_right=counts.guessed_right,
             first_token=counts.first_token.histogram(),
             between_tokens=counts.between_tokens.histogram(),
         )

@@ -14,6 +14,7 @@ from typing import Any, Self, TypedDict, Unpack
 from appliance.engine.answers import AnswerCache
 from appliance.engine.backend import Device, computing_backend, idle_backends, loaded_backends
 from appliance.engine.checked import checked_digest
+from appliance.engine.costs import costs_for
 from appliance.engine.engine import Engine
 from appliance.engine.errors import InvalidRequest
 from appliance.engine.json_grammar import grammar_of
@@ -103,12 +104,17 @@ class Expert:
                 }
             )
             self.prefixes = PrefixStore(cache_dir / PREFIXES, stamp, settings.prefixes.max_megabytes * 1_000_000)
+        threads = settings.threads or threads_for(self.model, _processor(self.devices))
+        costs = None
+        if settings.speculation == "auto" and not settings.strict:
+            on = [self.backend, _processor(self.devices), f"{threads} threads", f"{layers} layers", digest[:16]]
+            costs = costs_for(self.model, ", ".join(on), threads, offload=layers > 0)
         self.engine = Engine(
             self.model,
             slots=settings.slots,
             context=settings.context,
             queue_limit=settings.queue,
-            threads=settings.threads or threads_for(self.model, _processor(self.devices)),
+            threads=threads,
             memory=settings.memory,
             offload=layers > 0,
             kv_type=settings.kv_type,
@@ -116,6 +122,7 @@ class Expert:
             shared=settings.shared,
             prefixes=self.prefixes,
             adapters=settings.adapters,
+            costs=costs,
         )
         self.answers: AnswerCache | None = None
         if settings.cache.enabled:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from appliance.engine.memory import Held
@@ -23,6 +23,8 @@ from appliance.engine.request import (
     TokenScore,
 )
 from appliance.engine.sampler import Sampler
+from appliance.engine.speculation import Costs, Guesser
+from appliance.engine.stats import Counts
 from appliance.engine.text import TextStream
 
 
@@ -83,6 +85,7 @@ class Answer:
         self._limit = limit
         self._model = model
         self._text = TextStream(request.stop)
+        self._guesser: Guesser | None = None
 
     @property
     def prompting(self) -> bool:
@@ -93,10 +96,29 @@ class Answer:
         """Choose the next token from output `index` of the context's last step."""
         return self.ticket.sampler.sample(context, index)
 
+    def guess(self, costs: Costs, beside: int) -> tuple[int, ...]:
+        """What may follow the token that is to be computed, as far as it pays in a step with `beside` tokens more."""
+        if self._guesser is None:
+            self._guesser = Guesser((*self.request.tokens, self.next_token))
+        left = self._limit - self.generated - 1
+        return self._guesser.guess(min(self._guesser.worth(costs, beside), left))
+
+    def count(self, counts: Counts, now: float) -> None:
+        """Count a token, which came now."""
+        counts.generated_tokens += 1
+        if self.generated:
+            counts.between_tokens.add(now - self.last_at)
+        else:
+            self.first_at = now
+            counts.first_token.add(now - self.ticket.submitted)
+        self.last_at = now
+
     def take(self, token: int, score: TokenScore | None) -> tuple[Piece, FinishReason | None]:
         """Add a generated token to the answer; returns what leaves, and why the answer ends if it does."""
         self.generated += 1
         self.next_token = token
+        if self._guesser is not None:
+            self._guesser.add(token)
         if self._model.ends_answer(token):
             return Piece(self._text.end()), "stop"
         text = self._text.push(self._model.piece(token))
@@ -125,6 +147,16 @@ class Answer:
             predicted_per_second=_rate(self.generated - 1, predicted_seconds),
         )
         return Finished(reason, prompt_tokens, self.generated, timings)
+
+
+def guesses(answers: Iterable[Answer], costs: Costs, most: int) -> dict[Answer, tuple[int, ...]]:
+    """What may come next in answers that are computed together; at most `most` tokens."""
+    answers = list(answers)
+    guessed = {}
+    for answer in answers:
+        guessed[answer] = answer.guess(costs, len(answers) - 1)[:most]
+        most -= len(guessed[answer])
+    return guessed
 
 
 def _rate(count: int, seconds: float) -> float:

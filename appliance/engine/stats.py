@@ -53,6 +53,10 @@ class EngineStats:
     restored_tokens: int
     """Those of them that came from disk."""
     generated_tokens: int
+    guessed_tokens: int
+    """Tokens that were computed beside the ones due, as guesses."""
+    guessed_right: int
+    """Those of them that came."""
     first_token: Histogram
     """From a request to the first token of its answer."""
     between_tokens: Histogram
@@ -89,5 +93,7 @@ class Counts:
     prompt_tokens: int = 0
     reused_tokens: int = 0
     generated_tokens: int = 0
+    guessed_tokens: int = 0
+    guessed_right: int = 0
     first_token: Timer = field(default_factory=Timer)
     between_tokens: Timer = field(default_factory=Timer)

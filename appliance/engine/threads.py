@@ -6,18 +6,16 @@ A busy machine isn't measured, for it would be judged by what else runs. Knows n
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import llama_cpp.llama_cpp as native
 
 from appliance.engine.context import Context
+from appliance.engine.measured import home, recall, remember
 from appliance.engine.model import Model
-from bundle.atomic import write_json
 
 log = logging.getLogger(__name__)
 
@@ -34,21 +32,18 @@ IDLE = 0.5
 def threads_for(model: Model, machine: str, place: Path = MEASURED) -> int:
     """The number of threads for a machine, by its processor's name; all usable cores until it can be measured."""
     cores = usable_cores()
-    try:
-        place = place.expanduser()
-    except RuntimeError:  # in a container, a user may have no home
+    found = home(place)
+    if found is None:
         return cores
-    known = _known(place)
     key = f"{machine}, {cores} cores"
-    if key in known:
-        return min(known[key], cores)
+    known = recall(found).get(key)
+    if isinstance(known, int) and known > 0:
+        return min(known, cores)
     if cores == 1 or busy(cores):
         return cores
     threads = fastest(measure(model, candidates(cores)))
     log.info("threads: %d of %d cores are the fastest here", threads, cores)
-    with suppress(OSError):  # then it is measured at the next start, too
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_json(place, {**known, key: threads})
+    remember(found, key, threads)
     return threads
 
 
@@ -96,13 +91,3 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _known(place: Path) -> dict[str, int]:
-    try:
-        known = json.loads(place.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(known, dict):
-        return {}
-    return {name: count for name, count in known.items() if isinstance(count, int) and count > 0}

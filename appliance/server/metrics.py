@@ -76,6 +76,8 @@ def _page(engine: EngineStats, http: HttpCounts, caches: dict[str, DiskStats], s
         ),
     )
     yield from _one("generated_tokens_total", "counter", "Tokens of answers.", engine.generated_tokens)
+    yield from _one("guessed_tokens_total", "counter", "Tokens computed as guesses.", engine.guessed_tokens)
+    yield from _one("guessed_right_total", "counter", "Guesses that were right.", engine.guessed_right)
     yield from _histogram("time_to_first_token_seconds", "From a request to its first token.", engine.first_token)
     yield from _histogram("time_between_tokens_seconds", "From a token to the next one.", engine.between_tokens)
     for name, kind, told, field in (
