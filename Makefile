@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help setup demo expert corpus test lint format screenshots docs clean clients
 .PHONY: bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora
-.PHONY: bench-determinism bench-serve bench-ground bench-cache bench-batch bench-chat soak
+.PHONY: bench-determinism bench-serve bench-ground bench-cache bench-batch bench-chat bench-speculation soak
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -110,6 +110,9 @@ bench-cache: setup ## first tokens cold, warm and after a restart, and stored an
 
 bench-batch: setup ## 500 questions by `boffin batch` against one at a time, also in strict mode (after `make demo`)
 	@$(BIN)/python -m benchmarks.batch $(ARGS)
+
+bench-speculation: setup ## do guesses at the next tokens pay on this machine (after `make demo`)
+	@$(BIN)/python -m benchmarks.speculation $(ARGS)
 
 soak: setup ## ten minutes of 32 clients, of whom many go away or send nonsense (after `make demo`)
 	@$(BIN)/python -m benchmarks.soak $(ARGS)

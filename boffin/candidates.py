@@ -73,6 +73,7 @@ def _own(project: Project, name: str, artefact: str, quantisation: str = "") -> 
     settings = project.settings.appliance.model_copy(
         update={
             "cache": AnswerCache(enabled=False),
+            "speculation": "off",  # whether it pays depends on the machine, and speeds are compared
             "slots": project.settings.evaluation.concurrency,
             "quantisation": model.quantisation,
         }

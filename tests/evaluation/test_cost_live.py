@@ -45,6 +45,8 @@ def page(answered: int = 8, cached: int = 2) -> str:
         reused_tokens=300,
         restored_tokens=100,
         generated_tokens=400,
+        guessed_tokens=0,
+        guessed_right=0,
         first_token=NOTHING,
         between_tokens=NOTHING,
     )
