@@ -108,10 +108,12 @@ def _variants(project: Project, listed: QuantisedCandidate) -> list[Candidate]:
             "greedy" if listed.greedy else "",
             "" if listed.system_prompt else "no prompt",
             {None: "", True: "reading", False: "from memory"}[listed.documentation],
+            "repaired" if listed.repair else "",
         ]
         name = " ".join(part for part in parts if part)
         system = None if listed.system_prompt else ""
-        found.append(replace(candidate, name=name, greedy=listed.greedy, system=system, grounding=listed.documentation))
+        candidate = replace(candidate, name=name, greedy=listed.greedy, system=system)
+        found.append(replace(candidate, grounding=listed.documentation, repair=listed.repair))
     return found
 
 

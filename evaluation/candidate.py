@@ -63,6 +63,8 @@ class Candidate:
     """Whether its answers are asked for at temperature 0."""
     grounding: bool | None = None
     """Whether it is asked to read documentation before it answers; None leaves it to its server."""
+    repair: bool = False
+    """Whether it is asked to try again where its code has what doesn't exist; otherwise that is left to its server."""
     trained: bool = True
     """Whether it was trained by this project, which is a part of what it costs."""
     serve: Callable[[], AbstractContextManager[Served]] | None = None
@@ -82,4 +84,6 @@ class Candidate:
             parts.append("with an empty system prompt")
         if self.grounding is not None:
             parts.append("after reading documentation" if self.grounding else "without reading documentation")
+        if self.repair:
+            parts.append("repaired where its code has what doesn't exist")
         return ", ".join([*parts, *(["greedy"] if self.greedy else [])])

@@ -23,7 +23,7 @@ def _listed(value: Any) -> Any:
 
 
 class QuantisedCandidate(SettingsPart):
-    """The tuned model or the base once more: in other types, without its system prompt, greedily, or reading or not."""
+    """The tuned model or the base once more: in other types, asked without its system prompt, greedily, reading …"""
 
     kind: Literal["quantisation"] = "quantisation"
     """The kind of candidate: a model of this project."""
@@ -37,6 +37,8 @@ class QuantisedCandidate(SettingsPart):
     """Whether it always takes the likeliest token: temperature 0, all else as it is."""
     documentation: bool | None = None
     """Whether it reads the bundle's documentation before it answers; left out, as it is shipped."""
+    repair: bool = False
+    """Whether it has a second try where its code has what doesn't exist; otherwise as it is shipped."""
 
 
 class EndpointCandidate(SettingsPart):

@@ -144,6 +144,8 @@ class Endpoint:
         body = {"messages": [*first, {"role": "user", "content": question}], "seed": seed, **sampling}
         if self._candidate.grounding is not None:
             body["grounding"] = self._candidate.grounding
+        if self._candidate.repair:
+            body["check"] = "repair"
         if self._candidate.remote:
             body = {name: value for name, value in body.items() if name not in _EXTENSIONS}
         reply = self._ask("/chat/completions", body, _Chat)

@@ -104,6 +104,8 @@ class _Asked:
         self._who = [candidate.name, candidate.model, candidate.quantisation, url, candidate.system]
         if candidate.grounding is not None:
             self._who.append(f"grounding {candidate.grounding}")
+        if candidate.repair:
+            self._who.append("repair")
 
     @functools.cached_property
     def _endpoint(self) -> Endpoint:

@@ -108,9 +108,14 @@ def test_types_by_name_and_of_the_base(project: Path) -> None:
 
 def test_a_model_can_be_compared_with_and_without_documentation(project: Path) -> None:
     entry = '[[evaluation.candidates]]\nkind = "quantisation"\n'
-    listed(project, f'{entry}of = "base"\ndocumentation = true\n{entry}documentation = false\n')
-    found = {one.name: one.grounding for one in all_candidates(open_project(project, ()))}
-    assert found == {"base": None, "tuned": None, "base reading": True, "tuned from memory": False}
+    listed(project, f'{entry}of = "base"\ndocumentation = true\nrepair = true\n{entry}documentation = false\n')
+    found = {one.name: (one.grounding, one.repair) for one in all_candidates(open_project(project, ()))}
+    assert found == {
+        "base": (None, False),
+        "tuned": (None, False),
+        "base reading repaired": (True, True),
+        "tuned from memory": (False, False),
+    }
 
 
 def test_an_endpoint_has_its_key_from_the_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,9 +49,10 @@ def test_an_answer_and_what_was_asked(endpoint, client, replies):
 
 def test_a_candidate_can_be_asked_to_read_documentation(endpoint, replies):
     endpoint.chat = lambda body: replies[0]("Like so.", "stop", 7)
-    with Endpoint(Candidate("tuned reading", endpoint.url, "pocket", grounding=True), 1) as client:
+    with Endpoint(Candidate("tuned reading", endpoint.url, "pocket", grounding=True, repair=True), 1) as client:
         client.answer("How?", SAMPLING, seed=11)
     assert endpoint.requests[0][2]["grounding"] is True
+    assert endpoint.requests[0][2]["check"] == "repair"
 
 
 def test_the_loss_counts_the_answers_tokens_and_no_others(endpoint, client, replies):
