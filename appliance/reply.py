@@ -11,6 +11,7 @@ from contextlib import closing
 
 from appliance.conversations import Figures, Message, Options, Thread
 from appliance.conversations.draft import Draft
+from appliance.conversations.evidence import Evidence
 from appliance.conversations.message import State
 from appliance.sanitise import Sanitiser
 from appliance.wire import Answering, ChatOptions, ContextExceeded, Delta, Done
@@ -26,6 +27,8 @@ def asked(options: Options, model: str, draft: Draft, *, anew: bool = False) -> 
         chat["temperature"] = options.temperature
     if options.max_tokens is not None:
         chat["max_tokens"] = options.max_tokens
+    if options.grounding is not None:
+        chat["grounding"] = options.grounding
     if anew:
         chat["cache"] = False
     if draft.text:
@@ -62,7 +65,7 @@ def read_answer(
     """
     options = asked(thread.options, model, draft, anew=anew)
     state: State = "stopped"
-    took = Figures()
+    took, evidence = Figures(), Evidence()
     left_out: int | None = 0
     try:
         while left_out is not None:
@@ -70,16 +73,19 @@ def read_answer(
             began, first_token = time.monotonic(), 0.0
             fit = Sanitiser()
             fit.feed(draft.text)
+            came = 0
             try:
                 with closing(client.chat(messages, **options)) as events:
                     for event in events:
                         if isinstance(event, Delta):
                             first_token = first_token or time.monotonic() - began
+                            came += len(event.text)
                             text = fit.feed(event.text)
                             draft.feed(text)
                             yield text
                         elif isinstance(event, Done):
                             took = figures(event, first_token)
+                            evidence = Evidence.of(event, in_place=came == len(draft.text))
                             state = "cut" if event.finish_reason == "length" else "whole"
                 break
             except ContextExceeded:
@@ -90,5 +96,5 @@ def read_answer(
         state = "failed"
         raise
     finally:
-        message = thread.end(draft, state, took)
+        message = thread.end(draft, state, took, evidence)
     return message

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from appliance.conversations.evidence import Evidence
 from appliance.conversations.message import MAX_TEXT, Figures, State
 
 EVERY = 0.3
@@ -17,8 +18,8 @@ EVERY = 0.3
 class Draft:
     """One answer, open for writing."""
 
-    def __init__(self, message: int, text: str, write: Callable[[int, str, State, Figures], None]) -> None:
-        """`write` stores the message's text, state and figures."""
+    def __init__(self, message: int, text: str, write: Callable[[int, str, State, Figures, Evidence], None]) -> None:
+        """`write` stores the message's text, state, figures and evidence."""
         self.message = message
         """The answer's number in the store."""
         self.text = text
@@ -32,8 +33,8 @@ class Draft:
         now = time.monotonic()
         if now - self._written >= EVERY:
             self._written = now
-            self._write(self.message, self.text, "writing", Figures())
+            self._write(self.message, self.text, "writing", Figures(), Evidence())
 
-    def finish(self, state: State, figures: Figures | None = None) -> None:
-        """Close it: how the answer ended, and what it took."""
-        self._write(self.message, self.text, state, figures or Figures())
+    def finish(self, state: State, figures: Figures | None = None, evidence: Evidence | None = None) -> None:
+        """Close it: how the answer ended, what it took, and what came with it."""
+        self._write(self.message, self.text, state, figures or Figures(), evidence or Evidence())

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from appliance.conversations.evidence import Evidence
 from appliance.conversations.message import MAX_TEXT, MAX_TITLE, Conversation, Figures, Message, Options, Role, State
 from appliance.conversations.store import Store
 from appliance.conversations.thread import Thread
@@ -42,6 +43,7 @@ class MessageFile(_Part):
     state: State = "whole"
     model: Line = ""
     figures: Figures = Figures()
+    evidence: Evidence = Evidence()
     vote: Literal[-1, 0, 1] = 0
     better: Text = ""
     created: float = Field(default=0.0, ge=0, lt=1e11)

@@ -9,6 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from appliance.conversations.evidence import Evidence
+
 Role = Literal["user", "assistant"]
 State = Literal["whole", "writing", "stopped", "cut", "failed"]
 """`writing`: it is still coming; `stopped`: by a person, or its writer was killed; `cut`: at the longest answer;
@@ -33,6 +35,8 @@ class Options(BaseModel):
     """0 is greedy."""
     max_tokens: int | None = Field(default=None, ge=1, le=2**31)
     """Longest answer, in tokens."""
+    grounding: bool | None = None
+    """Whether documentation is read before an answer."""
 
 
 class Figures(BaseModel):
@@ -63,6 +67,8 @@ class Message(BaseModel):
     model: str = ""
     """Who answered, by its name over HTTP."""
     figures: Figures = Figures()
+    evidence: Evidence = Evidence()
+    """What came with an answer."""
     vote: Literal[-1, 0, 1] = 0
     better: str = ""
     """The better answer that a person wrote for a bad one."""

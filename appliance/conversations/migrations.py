@@ -62,5 +62,9 @@ WHEN old.state <> 'writing' AND new.state <> 'writing' BEGIN
 END;
 """
 
-MIGRATIONS = (_CONVERSATIONS, _SEARCH)
+_EVIDENCE = """
+ALTER TABLE message ADD COLUMN evidence TEXT NOT NULL DEFAULT '{}';
+"""
+
+MIGRATIONS = (_CONVERSATIONS, _SEARCH, _EVIDENCE)
 """Each a script; the first makes version 1."""

@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 from appliance.conversations.claim import Claim
 from appliance.conversations.database import one_line_errors, open_database, writing
 from appliance.conversations.draft import Draft
+from appliance.conversations.evidence import Evidence
 from appliance.conversations.message import MAX_TITLE, Conversation, Figures, Message, Options, State
 from appliance.sanitise import clean, clean_line
 from bundle.errors import ConversationError
@@ -22,7 +23,7 @@ from bundle.errors import ConversationError
 KEPT = 24 * 3600.0
 """Seconds that a deleted conversation can be had back; then it is gone when the store is next opened."""
 _CONVERSATION = "SELECT id, title, created, changed, pinned, options FROM conversation"
-_MESSAGE = "SELECT id, parent, role, text, state, model, figures, vote, better, created FROM message"
+_MESSAGE = "SELECT id, parent, role, text, state, model, figures, evidence, vote, better, created FROM message"
 
 
 class Store:
@@ -236,12 +237,13 @@ class Store:
             )
         return message.model_copy(update={"id": number, "created": now})
 
-    def _write(self, message: int, text: str, state: State, figures: Figures) -> None:
+    def _write(self, message: int, text: str, state: State, figures: Figures, evidence: Evidence) -> None:
         self._change(
-            "UPDATE message SET text = ?, state = ?, figures = ? WHERE id = ?",
+            "UPDATE message SET text = ?, state = ?, figures = ?, evidence = ? WHERE id = ?",
             text,
             state,
             figures.model_dump_json(),
+            evidence.model_dump_json(),
             message,
         )
 
@@ -254,8 +256,8 @@ def _insert(connection: sqlite3.Connection, conversation: int, message: Message,
     try:
         row = connection.execute(
             "INSERT INTO message"
-            " (conversation, parent, role, text, state, writer, model, figures, vote, better, created)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " (conversation, parent, role, text, state, writer, model, figures, evidence, vote, better, created)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 conversation,
                 message.parent,
@@ -265,6 +267,7 @@ def _insert(connection: sqlite3.Connection, conversation: int, message: Message,
                 writer,
                 message.model,
                 message.figures.model_dump_json(),
+                message.evidence.model_dump_json(),
                 message.vote,
                 message.better,
                 now,
@@ -282,4 +285,5 @@ def _conversation(row: sqlite3.Row) -> Conversation:
 
 def _message(row: sqlite3.Row) -> Message:
     values: dict[str, Any] = dict(row)
-    return Message.model_validate(values | {"figures": Figures.model_validate_json(values["figures"])})
+    figures, evidence = Figures.model_validate_json(values["figures"]), Evidence.read(values["evidence"])
+    return Message.model_validate(values | {"figures": figures, "evidence": evidence})

@@ -9,6 +9,7 @@ from collections import defaultdict
 from typing import Self
 
 from appliance.conversations.draft import Draft
+from appliance.conversations.evidence import Evidence
 from appliance.conversations.message import MAX_TEXT, Conversation, Figures, Message, Options, State
 from appliance.conversations.store import Store
 from appliance.sanitise import clean
@@ -74,9 +75,11 @@ class Thread:
         self._keep(answer.model_copy(update={"state": "writing"}))
         return draft
 
-    def end(self, draft: Draft, state: State, figures: Figures | None = None) -> Message:
+    def end(
+        self, draft: Draft, state: State, figures: Figures | None = None, evidence: Evidence | None = None
+    ) -> Message:
         """Close an answer."""
-        draft.finish(state, figures)
+        draft.finish(state, figures, evidence)
         return self.reload(draft.message)
 
     def vote(self, answer: Message, vote: int, better: str = "") -> Message:

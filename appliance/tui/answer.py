@@ -12,9 +12,11 @@ from textual.widgets import Label, Markdown
 from textual.widgets.markdown import MarkdownStream
 
 from appliance.conversations import Message
+from appliance.conversations.evidence import Evidence
 from appliance.sanitise import clean, clean_line
 from appliance.tui.markdown import ExpertMarkdown
 from appliance.tui.news import Selected
+from appliance.wire import CodeCheck, marked
 
 WAITING = "…"
 ENDINGS = {"stopped": "stopped", "cut": "cut off at the longest answer", "failed": "broken off"}
@@ -33,18 +35,22 @@ class Answer(Vertical):
         """What came so far, sanitised."""
         self._place = place
         self._note = ""
-        self._markdown = ExpertMarkdown(self.text)
+        self._markdown = ExpertMarkdown(self._drawn())
+        self._evidence = Label("", classes="evidence", markup=False)
         self._ending = Label("", classes="ending", markup=False)
         self._stream: MarkdownStream | None = None
+        self._checks: tuple[CodeCheck, ...] = ()
 
     def compose(self) -> ComposeResult:
-        """Yield the text and the line below it."""
+        """Yield the text, what came with it, and the line below."""
         yield self._markdown
+        yield self._evidence
         yield self._ending
 
     def on_mount(self) -> None:
         """Say how it ended, or that it is awaited."""
         self._show_ending()
+        self._show_evidence(self.message.evidence)
 
     def on_click(self, event: events.Click) -> None:
         """Select it."""
@@ -68,14 +74,33 @@ class Answer(Vertical):
         self.text += text
         await self._stream.write(text)
 
+    def add_check(self, check: CodeCheck) -> None:
+        """Show at once what of a code block that has just closed doesn't exist."""
+        self._checks += (check,)
+        self._show_evidence(Evidence(checks=self._checks))
+
     async def finish(self, message: Message, note: str = "") -> None:
         """Draw the whole once more, so that nothing is left half-parsed, and say how it ended."""
-        if self._stream is not None:
-            await self._stream.stop()
-            self._stream = None
-            await self._markdown.update(self.text)
+        streamed, self._stream = self._stream, None
         self.message, self._note = message, note
+        if streamed is not None:
+            await streamed.stop()
+            await self._markdown.update(self._drawn())
         self._show_ending()
+        self._show_evidence(message.evidence)
+
+    def _drawn(self) -> str:
+        """The text, with the number of its passage after what one bears out."""
+        citations = self.message.evidence.citations
+        return clean(marked(self.message.text, citations)) if citations else self.text
+
+    def _show_evidence(self, evidence: Evidence) -> None:
+        lines = [f"⚠ {clean_line(line, 200)}" for line in evidence.findings()]
+        if evidence.sources:
+            titles = [f"[{source.number}] {clean_line(source.title, 60)}" for source in evidence.sources]
+            lines.append(f"Sources: {' · '.join(titles)}")
+        self._evidence.update("\n".join(lines))
+        self._evidence.display = bool(lines)
 
     def _show_ending(self) -> None:
         message = self.message

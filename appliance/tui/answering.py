@@ -11,9 +11,10 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from appliance.client import AsyncClient, ContextExceeded, Delta, Done
+from appliance.client import AsyncClient, CodeCheck, ContextExceeded, Delta, Done
 from appliance.conversations import Figures, Message, Thread
 from appliance.conversations.draft import Draft
+from appliance.conversations.evidence import Evidence
 from appliance.conversations.message import State
 from appliance.reply import asked, figures, shorter
 from appliance.sanitise import Sanitiser
@@ -51,6 +52,7 @@ class Answering:
         self._stopped = False
         self._first_token = 0.0
         self._left_out = 0
+        self._came = 0
 
     def stop(self) -> None:
         """Stop it; what came stays."""
@@ -70,12 +72,14 @@ class Answering:
         if self._stopped:
             self._reading.cancel()
         state: State = "whole"
-        took, error = Figures(), ""
+        took, evidence, error = Figures(), Evidence(), ""
         try:
             done = await self._reading
             if done is None or done.finish_reason == "length":
                 state = "cut"
             took = Figures(first_token=self._first_token) if done is None else figures(done, self._first_token)
+            if done is not None:
+                evidence = Evidence.of(done, in_place=self._came == len(self.draft.text))
         except ServerError as problem:
             state, error = "failed", str(problem)
         except asyncio.CancelledError:
@@ -83,7 +87,7 @@ class Answering:
             if not self._stopped:
                 self.thread.end(self.draft, state)
                 raise
-        message = self.thread.end(self.draft, state, took)
+        message = self.thread.end(self.draft, state, took, evidence)
         left_out = self._left_out
         note = f"without the first {left_out} {'question' if left_out == 1 else 'questions'}: the context is full"
         await answer.finish(message, note if left_out else "")
@@ -104,6 +108,7 @@ class Answering:
     async def _attempt(self, answer: Answer) -> Done | None:
         fit = Sanitiser()
         fit.feed(self.draft.text)
+        self._came = 0
         began = time.monotonic()
         messages = self.thread.sent(self.draft, self._left_out)
         async with aclosing(self._client.chat(messages, **self._options)) as events:
@@ -113,9 +118,12 @@ class Answering:
                         if not self.words:
                             self.words, self._first_token = True, time.monotonic() - began
                             self._begun()
+                        self._came += len(text)
                         text = fit.feed(text)
                         self.draft.feed(text)
                         await answer.feed(text)
+                    case CodeCheck():
+                        answer.add_check(event)
                     case Done():
                         return event
                 if len(self.draft.text) > MAX_ANSWER:

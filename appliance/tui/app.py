@@ -35,6 +35,7 @@ from appliance.tui.line_screen import LineScreen
 from appliance.tui.news import Voted
 from appliance.tui.options_screen import OptionsScreen
 from appliance.tui.prompt import Prompt
+from appliance.tui.sources_screen import SourcesScreen
 from appliance.tui.text_screen import TextScreen
 from appliance.tui.theme import BOFFIN, CONTRAST, fitting
 from appliance.tui.welcome import EXAMPLES
@@ -49,6 +50,7 @@ class ChatApp(CopyingApp):
     BINDING_GROUP_TITLE = "Everywhere"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+o", "conversations", "Chats", id="app.conversations", tooltip="Conversations, and search in all"),
+        unlisted("f9", "sources", "Sources", "app.sources", "What an answer read, and the checks of its code"),
         unlisted("f6", "options", "Options", "app.options", "Model, system prompt, temperature, length"),
         unlisted("alt+r", "rename", "Rename", "app.rename", "Rename the conversation"),
         unlisted("alt+e", "export", "Export", "app.export", "Write the conversation to a file"),
@@ -173,6 +175,14 @@ class ChatApp(CopyingApp):
         if options is not None:
             self._or_complain(lambda: setattr(self.chat.thread, "options", options))
 
+    def action_sources(self) -> None:
+        """Show what came with the selected answer, or with the last one."""
+        answer = self.chat.conversation.chosen("assistant")
+        if answer is None or not (answer.evidence.sources or answer.evidence.checks):
+            self.notify("This answer read no documentation, and has no code that was checked.", markup=False)
+        else:
+            self.push_screen(SourcesScreen(answer.evidence, opens=self.folder is not None))
+
     def action_rename(self) -> None:
         """Ask for the conversation's name."""
         thread = self.chat.thread
@@ -255,12 +265,13 @@ OWNERS: tuple[type[DOMNode], ...] = (
     ConversationsScreen,
     BlocksScreen,
     OptionsScreen,
+    SourcesScreen,
     TextScreen,
     LineScreen,
     HelpScreen,
 )
 """Everything that has keys of its own, in the order of the help."""
 ABOUT_THE_CHAT = frozenset(
-    ("copy_code", "blocks", "copy_answer", "conversations", "options", "rename", "export", "import", "help")
+    ("copy_code", "blocks", "copy_answer", "conversations", "options", "rename", "export", "import", "help", "sources")
 )
 """Actions that would only confuse where another screen lies over the chat."""

@@ -19,6 +19,9 @@ from appliance.sanitise import clean, clean_line
 from appliance.settings import Preset
 from appliance.tui.text_screen import CleanTextArea
 
+READING = [("read before answering", "read"), ("answer from memory", "skip")]
+"""Whether documentation is read, as it is shown and as it is chosen."""
+
 
 class OptionsScreen(ModalScreen[Options | None]):
     """The options as the user left them, or None."""
@@ -59,6 +62,10 @@ class OptionsScreen(ModalScreen[Options | None]):
             with Horizontal(classes="field"):
                 yield Label("Longest answer")
                 yield Input(_text(options.max_tokens), placeholder="the server's", id="max_tokens", compact=True)
+            with Horizontal(classes="field"):
+                yield Label("Documentation")
+                reads = {True: "read", False: "skip", None: Select.NULL}[options.grounding]
+                yield Select(READING, value=reads, prompt="as the server has it", id="grounding", compact=True)
             yield Label("System prompt (empty: the expert's own)")
             yield CleanTextArea(clean(options.system), id="system", compact=True)
             yield Label("", id="problem", markup=False)
@@ -79,6 +86,7 @@ class OptionsScreen(ModalScreen[Options | None]):
             "model": model if isinstance(model, str) else "",
             "system": self.query_one("#system", TextArea).text.strip(),
             "temperature": self.query_one("#temperature", Input).value.strip() or None,
+            "grounding": {"read": True, "skip": False}.get(str(self.query_one("#grounding", Select).value)),
             "max_tokens": self.query_one("#max_tokens", Input).value.strip() or None,
         }
         try:

@@ -243,8 +243,14 @@ def test_a_vote_is_taken_back_by_giving_it_again(store: Store) -> None:
 
 def test_an_old_file_is_brought_up_to_date(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
-    open_database(path, MIGRATIONS[:1]).close()
+    plain = open_database(path, MIGRATIONS[:1])
+    plain.execute("INSERT INTO conversation (title, created, changed, leaf) VALUES ('old', 1, 1, 1)")
+    plain.execute(
+        "INSERT INTO message (conversation, role, text, state, created) VALUES (1, 'user', 'before', 'whole', 1)"
+    )
+    plain.close()
     with Store(path) as store:
+        assert [message.text for message in Thread.open(store, 1).path] == ["before"]
         talk(store, ("needle", "1"))
         assert len(search(store, "needle")) == 2
     with Store(path) as store:

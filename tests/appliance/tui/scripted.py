@@ -30,13 +30,15 @@ PATIENCE = 60.0
 
 
 class Server(ThreadingHTTPServer):
-    """Answers chat requests from a script: a list of pieces, in which an event holds the stream until it is set."""
+    """Answers chat requests from a script: a list of pieces, in which an event holds the stream until it is set, and a
+    dictionary is a chunk of its own.
+    """
 
     daemon_threads = True
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Handler)
-        self.script: list[list[str | threading.Event]] = []
+        self.script: list[list[str | threading.Event | dict[str, Any]]] = []
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.hung_up = threading.Event()
@@ -81,6 +83,8 @@ class Handler(BaseHTTPRequestHandler):
         for piece in self.server.script.pop(0):
             if isinstance(piece, threading.Event):
                 self._hold(piece)
+            elif isinstance(piece, dict):
+                self._send(piece)
             else:
                 self._send({"choices": [{"delta": {"content": piece}, "finish_reason": None}]})
         self._send(

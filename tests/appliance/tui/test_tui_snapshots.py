@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from appliance.tui.status import StatusLine
+
 from .scripted import CODE, Chat, Server, chat
+from .test_tui_sources import reading
 
 pytestmark = pytest.mark.anyio
 FOLDER = Path(__file__).parent / "snapshots"
@@ -75,6 +78,26 @@ async def options(c: Chat, server: Server) -> None:
     await c.until(lambda: "Preset" in c.shown)
 
 
+async def sources(c: Chat, server: Server) -> None:
+    server.script = [reading()]
+    await answered(c, server)
+    await c.press("f9")
+    await c.until(lambda: "copies the address" in c.shown)
+
+
+async def commands(c: Chat, server: Server) -> None:
+    await c.press("ctrl+p")
+    await c.press(*"copy")
+    await c.until(lambda: "Copy the last block" in c.shown)
+
+
+async def lost(c: Chat, server: Server) -> None:
+    await answered(c, server)
+    server.health = {"status": "failed", "detail": "the engine has failed"}
+    c.screen.query_one(StatusLine).look()
+    await c.until(lambda: "the engine has failed" in c.status("server"))
+
+
 async def better(c: Chat, server: Server) -> None:
     await answered(c, server)
     await c.press("f8")
@@ -97,6 +120,9 @@ STATES: list[Callable[[Chat, Server], Awaitable[None]]] = [
     search,
     blocks,
     options,
+    sources,
+    commands,
+    lost,
     better,
     keys,
 ]
