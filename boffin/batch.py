@@ -68,7 +68,7 @@ def run_batch(
         return
     served = None if url else find_bundle(folder, assignments, bundle)
     with endpoint(served, url) as address, out.open("a", encoding="utf-8") as file:
-        failed = asyncio.run(_Batch(address, file, len(left)).run(left, at_once))
+        failed = asyncio.run(_Batch(address, key(url), file, len(left)).run(left, at_once))
     if failed:
         raise ServerError(
             f"{failed} of {len(left)} got no answer; {out} says why, and the same command asks them again"
@@ -121,8 +121,9 @@ def _answered(out: Path) -> set[tuple[int, str]]:
 class _Batch:
     """A run over the questions that are left."""
 
-    def __init__(self, endpoint: str, out: TextIO, total: int) -> None:
+    def __init__(self, endpoint: str, key: str, out: TextIO, total: int) -> None:
         self._endpoint = endpoint
+        self._key = key
         self._out = out
         self._total = total
         self._done = self._failed = self._tokens = 0
@@ -138,7 +139,7 @@ class _Batch:
         # One more than there are slots, so that a prompt is there when an answer ends.
         workers = min(at_once or slots + 1, len(questions))
         async with httpx.AsyncClient(
-            base_url=self._endpoint, timeout=TIMEOUT, headers=authorization(key()), trust_env=False
+            base_url=self._endpoint, timeout=TIMEOUT, headers=authorization(self._key), trust_env=False
         ) as http:
             await asyncio.gather(*(self._work(http, waiting) for _ in range(workers)))
         self._show(last=True)

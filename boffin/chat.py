@@ -36,13 +36,13 @@ def open_chat(
     settings = (served.settings if served else serving_settings(folder, assignments)).chat
     if plain:
         with conversations() as store, endpoint(served, url) as address:
-            _converse(store, address, key(), settings)
+            _converse(store, address, key(url), settings)
         return
     text = "" if browser else piped_input()
     if not browser and not (sys.stdout.isatty() and _terminal_input()):
         raise SettingsError("boffin chat needs a terminal; use `boffin chat --plain` or `boffin ask` in scripts")
     with conversations() as store, endpoint(served, url) as address:
-        asyncio.run(_draw(store, address, key(), settings, served, text, browser))
+        asyncio.run(_draw(store, address, key(url), settings, served, text, browser))
 
 
 async def _draw(

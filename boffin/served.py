@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,9 +91,23 @@ def _beside(folder: Path, settings: ApplianceSettings) -> ApplianceSettings:
     return settings.model_copy(update={"access": settings.access.model_copy(update=found), "adapters": adapters})
 
 
-def key() -> str:
-    """The key that servers are shown; empty for none."""
-    return os.environ.get(KEY, "")
+def key(url: str) -> str:
+    """The key for a server that was named, from the environment or else from the system's keyring; empty for none."""
+    told = os.environ.get(KEY)
+    return _remembered(url) if url and told is None else told or ""
+
+
+def _remembered(url: str) -> str:
+    """What the system's keyring has for an address, where the package `keyring` is there and can be asked."""
+    try:
+        import keyring
+    except ImportError:
+        return ""
+    try:
+        return keyring.get_password("boffin", url) or ""
+    except Exception as error:  # each system's keyring has errors of its own
+        typer.echo(f"boffin: the keyring can't be asked ({type(error).__name__}); set {KEY} instead", err=True)
+        return ""
 
 
 def first_model(models: Sequence[str], url: str) -> str:
@@ -118,10 +132,29 @@ def endpoint(served: Served | None, url: str) -> Iterator[str]:
     if running := running_server(served.bundle, served.settings):
         yield running
         return
-    if sys.stderr.isatty():
-        typer.echo("Starting the expert …", err=True)
-    with LocalServer(served.bundle.resolve(), served.settings, served.cache) as server, server.kept_alive():
+    with ExitStack() as stack:
+        with _while_it_loads(served):
+            server = stack.enter_context(LocalServer(served.bundle.resolve(), served.settings, served.cache))
+        stack.enter_context(server.kept_alive())
         yield server.url
+
+
+@contextmanager
+def _while_it_loads(served: Served) -> Iterator[None]:
+    """Say on a terminal what is being loaded, and for how long."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    manifest = load_manifest(served.bundle)
+    model = manifest.model(served.settings.quantisation)
+    said = f"Starting {manifest.name} {model.quantisation}, {model.bytes / 1e6:,.0f} MB …"
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        progress.add_task(said, total=None)
+        yield
 
 
 @contextmanager
@@ -133,7 +166,7 @@ def answering(served: Served | None, url: str) -> Iterator[Answering]:
     if address is not None:
         from appliance.client import Client
 
-        with Client(address, key=key()) as client:
+        with Client(address, key=key(url)) as client:
             yield client
         return
     from appliance.direct import Direct
