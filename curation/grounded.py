@@ -1,9 +1,11 @@
 """Records with documentation before the question, so that a model learns to read before it answers.
 
-What stands there is what the appliance would find, by the same code: the right passage among others. In some the right
-one is taken away, or the question is about a name that doesn't exist; there the answer says that the documentation
-doesn't cover it, and what is nearest. The rest stay as they are. (After RAFT: Zhang et al. 2024, arXiv 2403.10131.)
-Passages about what is held out stand before no question. Knows nothing about tokens: lengths are in characters.
+What stands there is what the appliance would find, by the same code: the right passage among others. Some are about a
+name that doesn't exist, as a line before the question says; there the answer says that the documentation doesn't cover
+it, and what is nearest. Such an answer always has that line to go by: a small model that was to find out by itself that
+the right passage was missing said so of passages that were there. The rest stay as they are. (After RAFT: Zhang et al.
+2024, arXiv 2403.10131.) Passages about what is held out stand before no question. Knows nothing about tokens: lengths
+are in characters.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ class _Composer:
         self._held_out = held_out
 
     def grounded(self, record: Record) -> Record:
-        """The record as it is, with its passage among others, or as a question that the documentation doesn't cover."""
+        """The record as it is, with its passage among others, or as a question about what there isn't."""
         if position(record.digest, "grounded") >= self._settings.share:
             return record
         passages = self._found(record.question)
@@ -63,33 +65,27 @@ class _Composer:
         if not right:
             return record
         if position(record.digest, "missing") < self._settings.missing:
-            return self._uncovered(record, [one for one in passages if one not in right]) or record
+            return self._uncovered(record) or record
         return record.model_copy(update={"documentation": self._grounding(record.question, passages).text()})
 
-    def _uncovered(self, record: Record, others: Sequence[Passage]) -> Record | None:
-        """A question without its passage, or about a name that there isn't, and the answer that says so."""
+    def _uncovered(self, record: Record) -> Record | None:
+        """The question about a name that there isn't, and the answer that says so."""
         symbol = record.provenance.symbol
         if not symbol:
             return None
-        if position(record.digest, "made up") < 0.5:
-            name = self._made_up(record)
-            question = re.sub(rf"(?<![\w.]){re.escape(symbol)}(?!\w)", name, record.question)
-            if question == record.question:
-                return None
-            # What the name was made of is then the nearest thing that there is.
-            others = self._found(question)
-        else:
-            name, question = symbol, record.question
-        # A class's record may ask about one of its methods, whose passage is there then.
-        if not others or any(one.symbol != symbol and _is_named(one, question) for one in others):
+        name = self._made_up(record)
+        question = re.sub(rf"(?<![\w.]){re.escape(symbol)}(?!\w)", name, record.question)
+        found = self._found(question)
+        grounding = self._grounding(question, found)
+        if not found or name not in grounding.missing:
             return None
-        nearest = others[0]
-        said = first_sentence(nearest.summary)
-        answer = f"The documentation does not cover `{name}`. The nearest in it is `{nearest.title}`: {said}"
-        asked = {} if question == record.question else {"instruction": question, "input": ""}
-        documentation = self._grounding(question, others).text()
-        made = record.model_copy(update={**asked, "output": answer, "documentation": documentation})
-        return made if documentation else None
+        # What the name was made of is the nearest thing that there is.
+        answer = (
+            f"The documentation does not cover `{name}`. The nearest in it is `{found[0].title}`: "
+            f"{first_sentence(found[0].summary)}"
+        )
+        asked = {"instruction": question, "input": ""}
+        return record.model_copy(update={**asked, "output": answer, "documentation": grounding.text()})
 
     def _made_up(self, record: Record) -> str:
         """A name much like the record's, that doesn't exist."""
@@ -115,9 +111,3 @@ def _is_about(passage: Passage, record: Record) -> bool:
     return bool(provenance.symbol and passage.symbol == provenance.symbol) or bool(
         provenance.url and passage.url == provenance.url
     )
-
-
-def _is_named(passage: Passage, question: str) -> bool:
-    """Whether the question has the last part of the passage's symbol."""
-    name = passage.symbol.rpartition(".")[2]
-    return bool(name) and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", question) is not None

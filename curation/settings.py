@@ -177,7 +177,7 @@ class Grounded(SettingsPart):
     share: float = Field(default=0.0, ge=0, le=1)
     """Share of the records trained on that have some. The recipe's `sequence_length` has to have room for it."""
     missing: float = Field(default=0.2, ge=0, lt=1)
-    """Share of those whose right passage is missing, or which ask for what doesn't exist; their answer says so."""
+    """Share of those that are made to ask for what doesn't exist; their answer says so."""
     passages: int = Field(default=3, ge=1, le=20)
     """How many passages at most."""
     characters: int = Field(default=1200, ge=100)
