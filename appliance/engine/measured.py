@@ -9,6 +9,9 @@ from typing import Any
 
 from bundle.atomic import write_json
 
+MOST = 100
+"""Things that are remembered in a file; then it is begun anew."""
+
 
 def home(place: Path) -> Path | None:
     """The place with the user's home in it; None where a user has none, as in a container."""
@@ -31,4 +34,5 @@ def remember(place: Path, key: str, value: Any) -> None:
     """Remember one thing more; where nothing can be written it is measured at the next start, too."""
     with suppress(OSError):
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_json(place, {**recall(place), key: value})
+        known = recall(place)
+        write_json(place, {**(known if len(known) < MOST else {}), key: value})

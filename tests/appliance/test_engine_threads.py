@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance.engine import threads
+from appliance.engine.measured import MOST, recall, remember
 from appliance.engine.model import Model
 
 
@@ -25,6 +26,14 @@ def test_it_is_measured_once_a_machine(tiny: Model, place: Path, monkeypatch: py
     assert threads.threads_for(tiny, "a processor", place) == 6
     assert threads.threads_for(tiny, "another", place) == 8
     assert json.loads(place.read_bytes()) == {"a processor, 8 cores": 6, "another, 8 cores": 8}
+
+
+def test_a_file_never_holds_more_than_so_many(tmp_path: Path) -> None:
+    place = tmp_path / "threads.json"
+    for number in range(MOST + 2):
+        remember(place, str(number), number)
+        assert recall(place)[str(number)] == number
+    assert len(recall(place)) == 2
 
 
 def test_a_busy_machine_is_not_measured(tiny: Model, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
