@@ -13,6 +13,8 @@ from appliance.wire import Citation, CodeCheck, Done, Source
 
 MAX_EVIDENCE = 500_000
 """Characters of it as JSON, beyond which none is kept."""
+MAX_CHECKS = 200
+"""Code blocks whose checks are kept."""
 
 
 class Evidence(BaseModel):
@@ -24,7 +26,7 @@ class Evidence(BaseModel):
     """What the model read of the documentation."""
     citations: tuple[Citation, ...] = Field(default=(), max_length=1_000)
     """Which sentences of the answer they bear out, by places in its text."""
-    checks: tuple[CodeCheck, ...] = Field(default=(), max_length=200)
+    checks: tuple[CodeCheck, ...] = Field(default=(), max_length=MAX_CHECKS)
     """What became of its code blocks."""
 
     @classmethod

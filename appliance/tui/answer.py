@@ -12,7 +12,7 @@ from textual.widgets import Label, Markdown
 from textual.widgets.markdown import MarkdownStream
 
 from appliance.conversations import Message
-from appliance.conversations.evidence import Evidence
+from appliance.conversations.evidence import MAX_CHECKS, Evidence
 from appliance.sanitise import clean, clean_line
 from appliance.tui.markdown import ExpertMarkdown
 from appliance.tui.news import Selected
@@ -21,6 +21,8 @@ from appliance.wire import CodeCheck, marked
 WAITING = "…"
 ENDINGS = {"stopped": "stopped", "cut": "cut off at the longest answer", "failed": "broken off"}
 """How an answer ended, where that is worth a line."""
+FINDINGS = 8
+"""Lines about code, at most, below an answer."""
 VOTES = {1: "▲ good", -1: "▼ bad"}
 
 
@@ -76,7 +78,7 @@ class Answer(Vertical):
 
     def add_check(self, check: CodeCheck) -> None:
         """Show at once what of a code block that has just closed doesn't exist."""
-        self._checks += (check,)
+        self._checks = (*self._checks, check)[:MAX_CHECKS]
         self._show_evidence(Evidence(checks=self._checks))
 
     async def finish(self, message: Message, note: str = "") -> None:
@@ -95,7 +97,10 @@ class Answer(Vertical):
         return clean(marked(self.message.text, citations)) if citations else self.text
 
     def _show_evidence(self, evidence: Evidence) -> None:
-        lines = [f"⚠ {clean_line(line, 200)}" for line in evidence.findings()]
+        findings = evidence.findings()
+        lines = [f"⚠ {clean_line(line, 200)}" for line in findings[:FINDINGS]]
+        if len(findings) > FINDINGS:
+            lines.append(f"⚠ and {len(findings) - FINDINGS:,} more")
         if evidence.sources:
             titles = [f"[{source.number}] {clean_line(source.title, 60)}" for source in evidence.sources]
             lines.append(f"Sources: {' · '.join(titles)}")

@@ -44,7 +44,7 @@ class SourcesScreen(ModalScreen[None]):
         with Vertical(classes="dialog tall") as dialog:
             dialog.border_title = "Sources and checks"
             dialog.border_subtitle = f"Enter copies the address · {'O opens it · ' if self._opens else ''}Esc leaves"
-            for line in evidence.findings():
+            for line in evidence.findings()[:LINES]:
                 yield Label(f"⚠ {clean_line(line, 300)}", classes="finding", markup=False)
             if evidence.checks and not evidence.findings():
                 yield Label("Every name in its code exists.", classes="note", markup=False)

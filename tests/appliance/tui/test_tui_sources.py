@@ -163,6 +163,15 @@ async def test_a_conversation_may_read_or_answer_from_memory(server: Server) -> 
         assert "grounding" not in server.requests[0]
 
 
+async def test_a_server_that_sends_no_end_of_checks_breaks_nothing(server: Server) -> None:
+    nothing: dict[str, Any] = {"delta": {}, "finish_reason": None}
+    server.script = [["Like so.", *({"choices": [{**nothing, "checks": [CHECK]}]} for _ in range(300))]]
+    async with chat(server.url) as c:
+        await c.ask("Sort?")
+        assert c.texts[1] == "Like so." and c.answers == ["Like so."]
+        assert len(evidence_line(c).splitlines()) < 20
+
+
 def done(**more: Any) -> Done:
     return Done("stop", Usage(), Timings(), False, **more)
 
