@@ -6,12 +6,11 @@ change, which programs can't set at will. Knows nothing about bundles.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from pathlib import Path
-from typing import Any
 
+from appliance.engine.measured import recall
 from bundle.atomic import write_json
 from bundle.digests import digest_file
 
@@ -27,7 +26,7 @@ def checked_digest(path: Path, cache_dir: Path) -> str:
     """SHA-256 of a file, read anew only where it isn't the one that was read before."""
     path = path.resolve()
     mark = _mark(path)
-    known = _known(cache_dir / CHECKED)
+    known = recall(cache_dir / CHECKED)
     entry = known.get(str(path))
     if isinstance(entry, dict) and entry.get("mark") == mark and isinstance(entry.get("digest"), str):
         digest: str = entry["digest"]
@@ -47,11 +46,3 @@ def _mark(path: Path) -> list[int]:
     """What a file can't keep when it is changed."""
     stat = path.stat()
     return [stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-
-
-def _known(path: Path) -> dict[str, Any]:
-    try:
-        known = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}

@@ -8,16 +8,13 @@ by what else runs. Knows nothing about guesses.
 from __future__ import annotations
 
 import logging
-import time
 from pathlib import Path
-
-import llama_cpp.llama_cpp as native
 
 from appliance.engine.context import Context
 from appliance.engine.measured import home, recall, remember
 from appliance.engine.model import Model
 from appliance.engine.speculation import Costs
-from appliance.engine.threads import busy, usable_cores
+from appliance.engine.threads import busy, step_seconds, usable_cores
 
 log = logging.getLogger(__name__)
 
@@ -54,14 +51,10 @@ def measure(model: Model, threads: int, *, offload: bool) -> dict[int, float]:
     try:
         for turn in range(ROUNDS + 1):
             for size in SIZES:
-                context.begin()
-                context.add((0,) * size, position, 0, outputs=size)
+                seconds = step_seconds(context, position, size)
                 position += size
-                began = time.perf_counter()
-                context.compute()
-                native.llama_synchronize(context.handle)
                 if turn:  # the first round only warms up
-                    best[size] = min(best[size], time.perf_counter() - began)
+                    best[size] = min(best[size], seconds)
     finally:
         context.close()
     return best

@@ -60,16 +60,22 @@ def measure(model: Model, numbers: list[int]) -> dict[int, float]:
         for position in range(ROUNDS + 1):
             for place, threads in enumerate(numbers):
                 native.llama_set_n_threads(context.handle, threads, threads)
-                context.begin()
-                context.add((0,), position * len(numbers) + place, 0)
-                began = time.perf_counter()
-                context.compute()
-                native.llama_synchronize(context.handle)
+                seconds = step_seconds(context, position * len(numbers) + place)
                 if position:  # the first round only warms up
-                    best[threads] = min(best[threads], time.perf_counter() - began)
+                    best[threads] = min(best[threads], seconds)
     finally:
         context.close()
     return best
+
+
+def step_seconds(context: Context, position: int, tokens: int = 1) -> float:
+    """How long a step of some tokens takes, at a position of the context's first sequence."""
+    context.begin()
+    context.add((0,) * tokens, position, 0, outputs=tokens)
+    began = time.perf_counter()
+    context.compute()
+    native.llama_synchronize(context.handle)
+    return time.perf_counter() - began
 
 
 def fastest(seconds: dict[int, float]) -> int:

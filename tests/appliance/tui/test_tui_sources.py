@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.widgets import Label, Markdown, OptionList
+from textual.widgets import Label, Markdown, OptionList, Select
 
 from appliance.conversations import Message, Store, Thread
 from appliance.conversations.evidence import Evidence
@@ -155,7 +155,7 @@ async def test_a_conversation_may_read_or_answer_from_memory(server: Server) -> 
         for choice, wanted in (("read", True), ("skip", False)):
             await c.press("f6")
             await c.until(lambda: isinstance(c.app.screen, OptionsScreen))
-            c.app.screen.query_one("#grounding").value = choice  # type: ignore[attr-defined]
+            c.app.screen.query_one("#grounding", Select).value = choice
             await c.press("ctrl+s")
             await c.until(lambda: not isinstance(c.app.screen, OptionsScreen))
             await c.ask("How?")
