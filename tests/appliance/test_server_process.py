@@ -65,7 +65,7 @@ def test_a_signal_lets_running_answers_finish_and_ends_with_0(bundle: Path, tmp_
         assert process.stderr is not None
         logged = [json.loads(line) for line in process.stderr]
         assert {line["level"] for line in logged} == {"info"}
-        asked = next(line for line in logged if line["path"] == "/v1/chat/completions")
+        asked = next(line for line in logged if line.get("path") == "/v1/chat/completions")
         assert (asked["status"], asked["model"], asked["completion_tokens"]) == (200, "pocket", 8)
         assert "Count" not in str(logged)
 
