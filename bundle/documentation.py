@@ -1,10 +1,11 @@
 """The index of the documentation: an SQLite file that curation writes, convert carries and the appliance reads.
 
-    passage   the passages, as JSON, by their number
+    passage   the passages, as JSON, by their number, and how familiar each is
     name      every name that a passage's symbol goes by: `numpy.linalg.norm`, `linalg.norm`, `norm`
     root      the first parts of all symbols, and their libraries
-    words     the full-text index (FTS5) of their words, without the texts
+    words     their words, with the full-text index (FTS5)
     frequency how many passages have a word
+    length    how many words a passage has on average: in its name, its summary and the rest
 
 The file may be a stranger's: it is opened without a right to write, has to be of this very form, and reading may take
 only so many steps. Knows nothing about questions; `retrieval.py` does.
@@ -12,20 +13,22 @@ only so many steps. Knows nothing about questions; `retrieval.py` does.
 
 from __future__ import annotations
 
+import math
+import re
 import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from bundle.atomic import atomic_bytes
 from bundle.errors import BundleError
 from bundle.passages import Passage
 from bundle.words import words
 
-FORMAT = 1
+FORMAT = 2
 APPLICATION = 0x426F6666
 """SQLite's mark for a file of this kind."""
 MAX_BYTES = 1 << 30
@@ -36,43 +39,54 @@ _MAX_TICKS = 2_000
 _TICK = 10_000
 _SAME_NAME, _SIBLINGS, _ROOTS = 64, 3_000, 100_000
 _SCHEMA = {
-    "passage": "CREATE TABLE passage (number INTEGER PRIMARY KEY, symbol TEXT NOT NULL, body TEXT NOT NULL)",
+    "passage": (
+        "CREATE TABLE passage (number INTEGER PRIMARY KEY, symbol TEXT NOT NULL, familiar REAL NOT NULL, "
+        "body TEXT NOT NULL)"
+    ),
     "name": "CREATE TABLE name (name TEXT, passage INTEGER, PRIMARY KEY (name, passage)) WITHOUT ROWID",
     "root": "CREATE TABLE root (name TEXT PRIMARY KEY, package TEXT NOT NULL) WITHOUT ROWID",
-    "words": (
-        "CREATE VIRTUAL TABLE words USING fts5(names, summary, details, content='', "
-        "tokenize=\"unicode61 tokenchars '._'\")"
-    ),
+    "words": ("CREATE VIRTUAL TABLE words USING fts5(names, summary, details, tokenize=\"unicode61 tokenchars '._'\")"),
     "frequency": "CREATE TABLE frequency (word TEXT PRIMARY KEY, passages INTEGER NOT NULL) WITHOUT ROWID",
+    "length": "CREATE TABLE length (names REAL NOT NULL, summary REAL NOT NULL, details REAL NOT NULL)",
 }
-_OWNED = {"words_data", "words_idx", "words_docsize", "words_config"}
+_CALLED = re.compile(r"\b[A-Za-z_]\w*(?=\s*\()|(?<=\.)[A-Za-z_]\w*|\b[A-Z]\w+")
+"""What code calls, takes from something, or names as a class."""
+_WELL_KNOWN = 5.0
+"""The logarithm of how many examples show what everybody knows."""
+_OWNED = {"words_data", "words_idx", "words_content", "words_docsize", "words_config"}
 """FTS5's own tables."""
 
 
 def write_index(path: Path, passages: Iterable[Passage]) -> int:
     """Write the index of some passages, atomically; returns how many. Equal passages give equal bytes."""
-    count = 0
+    passages = list(passages)
+    count = len(passages)
+    shown = Counter(name for passage in passages for name in set(_CALLED.findall(passage.example)))
     frequency: Counter[str] = Counter()
+    lengths = [0, 0, 0]
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as base:
         base.execute(f"PRAGMA application_id = {APPLICATION}")
         base.execute(f"PRAGMA user_version = {FORMAT}")
         for statement in _SCHEMA.values():
             base.execute(statement)
         base.execute("BEGIN")
-        for count, passage in enumerate(passages, start=1):
+        for number, passage in enumerate(passages, start=1):
             known = list(_known_as(passage.symbol))
             base.execute(
-                "INSERT INTO passage VALUES (?, ?, ?)", (count, passage.symbol.lower(), passage.model_dump_json())
+                "INSERT INTO passage VALUES (?, ?, ?, ?)",
+                (number, passage.symbol.lower(), _familiar(passage.symbol, shown), passage.model_dump_json()),
             )
-            base.executemany("INSERT INTO name VALUES (?, ?)", [(name, count) for name in known])
+            base.executemany("INSERT INTO name VALUES (?, ?)", [(name, number) for name in known])
             roots = [(known[0].partition(".")[0], passage.package)] if known else []
             base.executemany("INSERT OR IGNORE INTO root VALUES (?, ?)", roots)
             texts = (passage.title, passage.summary, f"{passage.signature}\n{passage.parameters}\n{passage.example}")
             columns = [words(text) for text in texts]
             frequency.update({word for column in columns for word in column})
-            row = (count, *map(" ".join, columns))
+            lengths = [total + len(column) for total, column in zip(lengths, columns, strict=True)]
+            row = (number, *map(" ".join, columns))
             base.execute("INSERT INTO words (rowid, names, summary, details) VALUES (?, ?, ?, ?)", row)
         base.executemany("INSERT INTO frequency VALUES (?, ?)", sorted(frequency.items()))
+        base.execute("INSERT INTO length VALUES (?, ?, ?)", [max(total / max(count, 1), 1.0) for total in lengths])
         base.execute("COMMIT")
         base.execute("INSERT INTO words (words) VALUES ('optimize')")
         base.execute("VACUUM")
@@ -82,11 +96,39 @@ def write_index(path: Path, passages: Iterable[Passage]) -> int:
     return count
 
 
+def _familiar(symbol: str, shown: Mapping[str, int]) -> float:
+    """How familiar a symbol is, from 0 to 1: how many examples show it, and what it belongs to.
+
+    Of a dozen `repeat` it tells numpy's own and that of an `Index` from that of an `IntervalArray`.
+    """
+    parts = symbol.split(".")
+    if not symbol:
+        return 0.0
+    own = min(math.log1p(shown.get(parts[-1], 0)) / _WELL_KNOWN, 1.0)
+    if len(parts) > 2 and parts[-2][:1].isupper():
+        owner = min(math.log1p(shown.get(parts[-2], 0)) / _WELL_KNOWN, 1.0)
+    else:
+        # What stands directly in a library is meant to be seen, and what stands deep in it less so.
+        owner = 0.8 / max(len(parts) - 1, 1)
+    return round((own + owner) / 2, 4)
+
+
 def _known_as(symbol: str) -> Iterator[str]:
     """The names that a symbol goes by in lower case, the full one first."""
     parts = symbol.lower().split(".") if symbol else []
     for start in range(len(parts)):
         yield ".".join(parts[start:])
+
+
+class Words(NamedTuple):
+    """The words of a passage."""
+
+    symbol: str
+    """Its symbol in lower case; empty where it is about none."""
+    familiar: float
+    """How familiar that is, from 0 to 1."""
+    fields: list[list[str]]
+    """Those of its name, of its summary and of the rest."""
 
 
 class Documentation:
@@ -146,6 +188,9 @@ class Documentation:
         self.size: int = base.execute("SELECT count(*) FROM passage").fetchone()[0]
         rows = base.execute("SELECT name, package FROM root LIMIT ?", (_ROOTS,)).fetchall()
         self.roots: Mapping[str, str] = {str(name): str(package) for name, package in rows}
+        lengths = base.execute("SELECT names, summary, details FROM length").fetchone() or (1, 1, 1)
+        self.lengths: Sequence[float] = [max(float(value), 1.0) for value in lengths]
+        """Words that a passage has on average in its name, its summary and the rest."""
 
     def _tick(self) -> int:
         """Ends a statement that takes too many steps."""
@@ -181,21 +226,31 @@ class Documentation:
 
     def members(self, owner: str) -> list[str]:
         """The names, in lower case, of what stands directly below a symbol: `dataframe` gives `merge`, `head` …"""
-        rows = self._base.execute(
-            "SELECT DISTINCT name FROM name WHERE name > ? AND name < ? LIMIT ?", (f"{owner}.", f"{owner}/", _SIBLINGS)
+        query = (
+            "SELECT DISTINCT substr(name, ?1) FROM name "
+            "WHERE name > ?2 AND name < ?3 AND instr(substr(name, ?1), '.') = 0 LIMIT ?4"
         )
-        return [member for (name,) in rows if "." not in (member := str(name)[len(owner) + 1 :])]
+        rows = self._base.execute(query, (len(owner) + 2, f"{owner}.", f"{owner}/", _SIBLINGS))
+        return [str(member) for (member,) in rows]
 
     def frequency(self, word: str) -> int:
         """How many passages have a word."""
         row = self._base.execute("SELECT passages FROM frequency WHERE word = ?", (word,)).fetchone()
         return int(row[0]) if row else 0
 
-    def ranked(self, words: Sequence[str]) -> dict[int, float]:
-        """The passages that have at least one of the words, and their BM25; larger is better."""
+    def likely(self, words: Sequence[str], most: int) -> list[int]:
+        """The passages that have some of the words, by SQLite's BM25, best first; at most so many."""
         query = " OR ".join(f'"{word}"' for word in words)
-        rank = "SELECT rowid, -bm25(words, 4.0, 2.0, 1.0) FROM words WHERE words MATCH ?"
-        return dict(self._base.execute(rank, (query,)).fetchall()) if query else {}
+        rank = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY bm25(words, 4.0, 2.0, 1.0) LIMIT ?"
+        return [int(number) for (number,) in self._base.execute(rank, (query, most))] if query else []
+
+    def words(self, number: int) -> Words:
+        """What a passage is looked at closely by."""
+        both = "FROM passage, words WHERE number = ?1 AND words.rowid = ?1"
+        query = f"SELECT symbol, familiar, names, summary, details {both}"
+        row = self._base.execute(query, (number,)).fetchone()
+        symbol, familiar, *fields = row or ("", 0.0, "", "", "")
+        return Words(str(symbol), min(max(float(familiar), 0.0), 1.0), [str(field).split() for field in fields])
 
     def symbol(self, number: int) -> str:
         """The symbol of a passage in lower case; empty where it is about none."""

@@ -35,6 +35,18 @@ _COMMON_WORDS = """
     write you your most recent call last traceback print
 """
 _COMMON = frozenset(_COMMON_WORDS.split())
+_SYNONYMS = """
+    add append; average mean; axis axes; biggest highest largest max maximum; calculate compute; cast convert;
+    choose pick select; clip limit; combine concatenate join merge; command process shell subprocess;
+    compare equal; concurrent parallel thread; count frequency occurrence; cumulative running; dataframe table;
+    date datetime timestamp; decode parse; delete erase remove; dict dictionary; dir directory folder;
+    discard drop; distinct unique; dump save store write; env environ environment; flip reverse;
+    index indices; int integer; inverse invert; interval range; load read; lowest min minimum smallest;
+    matrices matrix; missing na nan null; moving rolling; multiply product; order sort; output stdout;
+    pattern regex regular; random shuffle; repeat tile; replace substitute; sample draw;
+    separate split; delimiter separator; list sequence; str string text; sum total; swap transpose
+"""
+"""What people call the same thing, also where documentation has another word for it than they."""
 
 
 def looked_at(text: str) -> str:
@@ -68,6 +80,17 @@ def stem(word: str) -> str:
     if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "aeiouls":
         word = word[:-1]
     return word.removesuffix("e") if len(word) > 3 else word
+
+
+def synonyms(word: str) -> list[str]:
+    """Other words for the same thing, by their stems, in order; mostly none."""
+    return _synonyms().get(word, [])
+
+
+@lru_cache(maxsize=1)
+def _synonyms() -> dict[str, list[str]]:
+    groups = [[stem(word) for word in group.split()] for group in _SYNONYMS.split(";")]
+    return {word: [other for other in group if other != word] for group in groups for word in group}
 
 
 def asked_words(text: str) -> list[str]:

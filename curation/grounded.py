@@ -1,11 +1,11 @@
 """Records with documentation before the question, so that a model learns to read before it answers.
 
-What stands there is what the appliance would find, by the same code: mostly the right passage among others, else others
-alone, beside which the answer stays what it was. Some are about a name that doesn't exist, as a line before the question
-says; there the answer says that the documentation doesn't cover it, and what is nearest. Such an answer always has that
-line to go by: a small model that was to find out by itself that the right passage was missing said so of passages that
-were there. The rest stay as they are. (After RAFT: Zhang et al. 2024, arXiv 2403.10131.) Passages about what is held out
-stand before no question. Knows nothing about tokens: lengths are in characters.
+What stands there is what the appliance would find, by the same code: mostly the right passage among others, else
+others alone, beside which the answer stays what it was. Some are about a name that doesn't exist, as a line before the
+question says; there the answer says that the documentation doesn't cover it, and what is nearest. Such an answer always
+has that line to go by: a small model that was to find out by itself that the right passage was missing said so of
+passages that were there. The rest stay as they are. (After RAFT: Zhang et al. 2024, arXiv 2403.10131.) Passages about
+what is held out stand before no question. Knows nothing about tokens: lengths are in characters.
 """
 
 from __future__ import annotations

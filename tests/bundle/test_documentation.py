@@ -38,7 +38,13 @@ PASSAGES = [
     passage("pandas.DataFrame.count", "Count non-NA cells for each column or row."),
     passage("pandas.Series.count", "Return number of non-NA observations in the Series."),
     passage("", "Pass chunksize, and iterate over what read_csv gives, a piece at a time.", title="IO › Large files"),
+    passage("pandas.read_csv", "Read a comma-separated values (csv) file into DataFrame.", parameters="sep: …\n" * 90),
+    passage("pandas.DataFrame.to_csv", "Write object to a comma-separated values (csv) file."),
+    passage("numpy.ma.sort", "Return a sorted copy of an array.", "numpy", signature="(a, axis=-1)"),
+    passage("shutil.rmtree", "Recursively remove a directory tree.", "stdlib"),
     passage("time.sleep", "Delay execution for a given number of seconds.", "stdlib"),
+    # Rare words are rare only among many passages.
+    *(passage(f"other.thing_{number}", f"Something else, the {number}th.", "other") for number in range(500)),
 ]
 
 
@@ -64,6 +70,10 @@ def documentation(path: Path) -> Documentation:
         (["How do I join with a database-style merge in pandas?"], "pandas.DataFrame.merge"),
         (["How do I read large files in chunks, a piece at a time?"], "IO › Large files"),
         (["What is np.srot for?"], "numpy.sort"),
+        (["How do I read a CSV file into a DataFrame?"], "pandas.read_csv"),
+        (["How do I write a DataFrame to a CSV file?"], "pandas.DataFrame.to_csv"),
+        (["How do I get a sorted copy of an array with numpy?"], "numpy.sort"),
+        (["How do I delete a folder recursively?"], "shutil.rmtree"),
         ([TRACEBACK], "pandas.DataFrame.sort_values"),
         (["How do I use np.sort?", "And descending?"], "numpy.sort"),
         (["How do I use np.sort?", "And how do I use df.merge?"], "pandas.DataFrame.merge"),
