@@ -35,6 +35,8 @@ def write_answers(
                     "ends_by_itself": one.ends_by_itself,
                     "repetition": one.repetition,
                     **asdict(one.code),
+                    "runs": one.runs if one.verdict or not one.code.uses_symbol else None,
+                    "run_detail": one.verdict.detail if one.verdict else "",
                 }
                 handle.write(json.dumps(line, ensure_ascii=False) + "\n")
         for name, judged in exam.judged.items() if exam else ():

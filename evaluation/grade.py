@@ -14,6 +14,7 @@ from evaluation.endpoint import Answer, Loss
 from evaluation.interview import Interview
 from evaluation.measures.code import CodeMeasures, measure_code
 from evaluation.measures.text import repetition
+from evaluation.suite.checker import Verdict
 from symbols.table import SymbolTable
 
 
@@ -27,6 +28,13 @@ class Graded:
     code: CodeMeasures
     ends_by_itself: bool
     repetition: float
+    verdict: Verdict | None = None
+    """How its code ran; None where it wasn't run."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether its code uses the symbol, and was run to its end."""
+        return self.verdict is not None and self.verdict.result == "passed"
 
     @property
     def remarks(self) -> str:
@@ -36,6 +44,7 @@ class Graded:
             "invalid Python": self.code.python_block and not self.code.valid_python,
             f"unknown: {', '.join(self.code.unknown)}": bool(self.code.unknown),
             "does not use the symbol": self.code.valid_python and not self.code.uses_symbol,
+            f"does not run: {self.verdict.detail if self.verdict else ''}": bool(self.verdict) and not self.runs,
             "cut off": not self.ends_by_itself,
         }
         return ", ".join([*self.answer.length, *(text for text, holds in checks.items() if holds)])
@@ -56,8 +65,13 @@ def grade(questions: Sequence[Record], spoken: Interview, table: SymbolTable) ->
     ]
 
 
-def series(graded: Sequence[Graded]) -> dict[str, Series]:
-    """What was measured on each question, by the names of the metrics; what isn't known of each is left out."""
+def series(graded: Sequence[Graded], *, ran: bool) -> dict[str, Series]:
+    """What was measured on each question, by the names of the metrics; what isn't known of each is left out.
+
+    Args:
+        graded: the answers.
+        ran: whether their code was run.
+    """
     losses = [one.loss for one in graded if one.loss]
     waits = [one.answer.first_token for one in graded if one.answer.first_token is not None]
     counted = all(one.answer.length for one in graded)
@@ -66,7 +80,9 @@ def series(graded: Sequence[Graded]) -> dict[str, Series]:
         "python_block": Series.of([one.code.python_block for one in graded]),
         "valid_python": Series.of([one.code.valid_python for one in graded]),
         "existing_symbols": Series.of([one.code.existing_symbols for one in graded]),
+        "unknown_symbols": Series.of([bool(one.code.unknown) for one in graded]),
         "uses_symbol": Series.of([one.code.uses_symbol for one in graded]),
+        **({"runs": Series.of([one.runs for one in graded])} if ran else {}),
         "ends_by_itself": Series.of([one.ends_by_itself for one in graded]),
         "repetition": Series.of([one.repetition for one in graded]),
         **({"tokens": Series.of([one.answer.tokens for one in graded])} if counted else {}),

@@ -78,11 +78,28 @@ METRICS = (
         "%",
     ),
     Metric(
+        "unknown_symbols",
+        "made-up names",
+        "quality",
+        "lower",
+        "share of answers whose code names an import, an attribute or a keyword argument that doesn't exist",
+        "%",
+    ),
+    Metric(
         "uses_symbol",
         "uses the symbol",
         "quality",
         "higher",
         "share of answers whose code is valid and uses the symbol asked about, by the last part of its name",
+        "%",
+    ),
+    Metric(
+        "runs",
+        "uses it and runs",
+        "quality",
+        "higher",
+        "share of answers whose code uses the symbol asked about and runs to its end in the sandbox, whose only "
+        "network is a stand-in for httpbin.org",
         "%",
     ),
     Metric(

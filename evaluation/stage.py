@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bundle.atomic import write_json, write_text
@@ -26,6 +27,7 @@ from evaluation.metric import METRICS
 from evaluation.page import Example, ExampleAnswer, render_page
 from evaluation.questions import draw_questions, held_out
 from evaluation.report import REPORT, Report, summary
+from evaluation.runs import run_code
 from evaluation.settings import EvaluationSettings
 from evaluation.suite.changes import Changes, changed
 from evaluation.suite.draw import draw_suite
@@ -89,7 +91,10 @@ def run(
     interviews = [spoken_by[name] for name in names]
     progress("checking the answers")
     graded = {spoken.candidate.name: grade(questions, spoken, table) for spoken in interviews}
-    measured = {name: series(answers) for name, answers in graded.items()}
+    ran, not_run = run_code(questions, graded, progress)
+    for name, verdicts in ran.items():
+        graded[name] = [replace(one, verdict=own) for one, own in zip(graded[name], verdicts, strict=True)]
+    measured = {name: series(answers, ran=bool(ran)) for name, answers in graded.items()}
     single = {spoken.candidate.name: _single(spoken, bill) for spoken in interviews}
     estimates, pairs = estimate(measured, single, len(questions), settings.seed)
     further = compare_further(measured, len(questions), settings.seed)
@@ -127,7 +132,7 @@ def run(
         + (f"{len(written)} of {available} of the suite, " if suite else "")
         + f"{len(names)} candidate{'s' if len(names) > 1 else ''}",
         went_out=summary(report),
-        notes=(*_notes(report), *([exam.note] if exam and exam.note else [])),
+        notes=(*_notes(report), *dict.fromkeys(filter(None, (not_run, exam.note if exam else "")))),
     )
 
 

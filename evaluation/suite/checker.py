@@ -81,7 +81,6 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Job:
-    question: str
     check: Check
     code: str
     nonce: str
@@ -140,18 +139,29 @@ class Checker:
         Raises:
             EvaluationError: code can't be contained on this machine, or the interpreter can't be started.
         """
+        return self._checked([(question.check, answer) for question, answer in answers])
+
+    def run(self, answers: Sequence[str]) -> list[Verdict]:
+        """How the code of each answer (Markdown) runs by itself, in their order; `passed` is: to its end.
+
+        Raises:
+            EvaluationError: code can't be contained on this machine, or the interpreter can't be started.
+        """
+        return self._checked([(Check(after="pass"), answer) for answer in answers])
+
+    def _checked(self, answers: Sequence[tuple[Check | None, str]]) -> list[Verdict]:
         verdicts: dict[int, Verdict] = {}
         jobs: dict[int, _Job] = {}
-        for number, (question, answer) in enumerate(answers):
+        for number, (check, answer) in enumerate(answers):
             blocks = python_blocks(answer)
-            if question.check is None:
+            if check is None:
                 verdicts[number] = Verdict("not checked", "the question has no check")
             elif not blocks:
                 verdicts[number] = Verdict("error", "there is no python block to run")
             elif sum(map(len, blocks)) > MAX_CODE:
                 verdicts[number] = Verdict("error", f"more than {MAX_CODE:,} characters of code")
             else:
-                jobs[number] = _Job(question.id, question.check, "\n\n".join(blocks), secrets.token_hex(16))
+                jobs[number] = _Job(check, "\n\n".join(blocks), secrets.token_hex(16))
         try:
             verdicts.update((number, _verdict(jobs[number], outcome)) for number, outcome in self._run(jobs))
         except SandboxError as error:

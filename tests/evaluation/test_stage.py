@@ -16,7 +16,9 @@ METRICS = {
     "python_block",
     "valid_python",
     "existing_symbols",
+    "unknown_symbols",
     "uses_symbol",
+    "runs",
     "ends_by_itself",
     "repetition",
     "tokens",
@@ -76,7 +78,9 @@ def test_a_report_from_known_answers(make_endpoint, make_dataset, evaluate, repl
         "python_block": (0.75, 1),
         "valid_python": (0.5, 1),
         "existing_symbols": (0.25, 1),
+        "unknown_symbols": (0.25, 0),
         "uses_symbol": (0.25, 1),
+        "runs": (0, 1),
         "ends_by_itself": (0.75, 1),
         "repetition": (0, 0),
         "tokens": (25, 10),
@@ -99,8 +103,27 @@ def test_a_report_from_known_answers(make_endpoint, make_dataset, evaluate, repl
     assert [answer["candidate"] for answer in answers] == ["base"] * 12 + ["tuned"] * 12
     assert {answer["answer"] for answer in answers[12:]} == {GOOD}
     assert {name for answer in answers[:12] for name in answer["unknown"]} == {"json.dumpz"}
+    assert {(answer["uses_symbol"], answer["runs"]) for answer in answers} == {
+        (False, False),
+        (True, False),
+        (True, True),
+    }
+    fails = [answer for answer in answers if answer["run_detail"]]
+    assert len(fails) == 3 and "has no attribute 'dumpz'" in fails[0]["run_detail"]
     page = (out / "report.md").read_text()
     assert page.count("\n### ") == 2 and page.count(GOOD) == 2 and "| **0.50** |" in page
+
+
+def test_code_is_not_run_without_its_library(endpoint, make_dataset, evaluate, replies):
+    chat, _ = replies
+    dataset = make_dataset(4)
+    text = (dataset / "eval.jsonl").read_text()
+    changed = text.replace('"stdlib"', '"elsewhere"').replace('"json.dumps"', '"elsewhere.json.dumps"')
+    (dataset / "eval.jsonl").write_text(changed)
+    endpoint.chat = lambda body: chat(GOOD)
+    result, report, _ = evaluate(dataset, [Candidate("one", endpoint.url, "one")], questions=4)
+    assert "runs" not in report.candidates["one"]
+    assert result.notes == ("the code of the answers was not run: elsewhere can't be imported here",)
 
 
 def test_every_candidate_is_asked_the_same_with_the_cache_off(make_endpoint, make_dataset, evaluate):
