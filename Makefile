@@ -102,8 +102,9 @@ bench-determinism: setup ## how often other requests change a greedy token, and 
 bench-serve: setup .venv-bench/.ready ## tokens a second of many clients, beside llama.cpp's own server (after `make demo`)
 	@$(BIN)/python -m benchmarks.serve $(ARGS)
 
-bench-ground: setup ## is the right passage found for a question, and how fast (after `make demo`)
+bench-ground: setup ## is the right passage found, and what reading does to answers (after `make demo`)
 	@$(BIN)/python -m benchmarks.grounding -C $(POCKET)
+	@$(BIN)/python -m benchmarks.reading $(ARGS)
 
 bench-cache: setup ## first tokens cold, warm and after a restart, and stored answers (after `make demo`)
 	@$(BIN)/python -m benchmarks.cache $(ARGS)
