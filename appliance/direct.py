@@ -76,8 +76,9 @@ class Direct:
         begun = messages[-1]["content"] if options.get("continue_final_message") else ""
         talk = list(messages[:-1] if begun else messages)
         grounding = expert.ground(talk, options.get("grounding"))
+        opening = "" if begun else grounding.opening
         request = expert.request(
-            expert.chat_prompt(talk, begun, grounding),
+            expert.chat_prompt(talk, begun or opening, grounding),
             max_tokens=options.get("max_tokens"),
             temperature=options.get("temperature"),
             top_p=options.get("top_p"),
@@ -87,10 +88,12 @@ class Direct:
         )
         answers = expert.answers if options.get("cache", True) else None
         if answers is not None and (stored := answers.get(request)) is not None:
-            yield Delta(stored.text)
-            yield _done(stored.finished, stored.text, expert, grounding, cached=True)
+            yield Delta(opening + stored.text)
+            yield _done(stored.finished, opening + stored.text, expert, grounding, cached=True)
             return
-        text = ""
+        text = opening
+        if opening:
+            yield Delta(opening)
         try:
             for event in expert.engine.generate(request):
                 if isinstance(event, Failed):
@@ -100,7 +103,7 @@ class Direct:
                     yield Delta(event.text)
                 elif isinstance(event, Finished):
                     if answers is not None:
-                        answers.put(request, StoredAnswer(text, event))
+                        answers.put(request, StoredAnswer(text.removeprefix(opening), event))
                     yield _done(event, text, expert, grounding, cached=False)
         except errors.ContextExceeded as error:
             raise ContextExceeded(str(error)) from None

@@ -7,17 +7,24 @@ same text, and the same tokens, for the same question. Knows nothing about model
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bundle.documentation import Documentation
-from bundle.passages import Passage
+from bundle.passages import Passage, cut
 from bundle.retrieval import find, missing
+from bundle.sentences import first_sentence
 from bundle.template import Message, grounded
+from bundle.words import asked_words, errors
 
 HEAD = "Documentation:"
 MISSING = "Not in the documentation:"
 _NAMES = 4
 """Names that aren't in the documentation, at most, that are told."""
+NOTHING_FITS = "The documentation does not cover this; what follows is from memory.\n\n"
+"""How an answer begins where no passage fits."""
+_LONGEST = 240
+_WORDS = 2
+"""Words that say something from which on a question is one, and no greeting."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,8 @@ class Grounding:
     """The passages, best first; the first is called [1]."""
     missing: tuple[str, ...] = field(default=())
     """Names of the question that neither the documentation nor the libraries have."""
+    opening: str = ""
+    """What the answer is to begin with: that the documentation doesn't cover what is asked; mostly nothing."""
 
     def text(self) -> str:
         """What stands before the question; empty where there is nothing to tell."""
@@ -75,7 +84,26 @@ def ground(
     """
     passages = [one.passage for one in find(documentation, turns, most)]
     unknown = missing(documentation, turns[-1], exists) if turns else []
-    return fitting(passages, unknown, room, measure)
+    found = fitting(passages, unknown, room, measure)
+    return replace(found, opening=_opening(turns[-1], passages, unknown)) if turns else found
+
+
+def not_covered(name: str, passages: Sequence[Passage]) -> str:
+    """What is said of a name that there isn't, with the passage that is nearest to it."""
+    said = f"The documentation does not cover `{name}`."
+    if not passages:
+        return said
+    nearest = cut(" ".join(first_sentence(passages[0].summary).split()), _LONGEST)
+    return f"{said} The nearest in it is `{passages[0].title}`: {nearest}"
+
+
+def _opening(question: str, passages: Sequence[Passage], unknown: Sequence[str]) -> str:
+    """How the answer to a question begins that asks for what isn't there; of code the name may be the fault."""
+    if "```" in question or errors(question):
+        return ""
+    if unknown:
+        return not_covered(unknown[0], passages)
+    return "" if passages or len(asked_words(question)) < _WORDS else NOTHING_FITS
 
 
 def fitting(passages: Sequence[Passage], unknown: Sequence[str], room: int, measure: Callable[[str], int]) -> Grounding:

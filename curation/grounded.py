@@ -15,11 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bundle.documentation import Documentation
-from bundle.grounding import Grounding, fitting
+from bundle.grounding import Grounding, fitting, not_covered
 from bundle.passages import DOCUMENTATION, Passage
 from bundle.records import Record
 from bundle.retrieval import find, missing
-from curation.markup import first_sentence
 from curation.settings import Grounded
 from curation.split import is_held_out, position
 from symbols.table import SymbolTable
@@ -80,12 +79,8 @@ class _Composer:
         if not found or name not in grounding.missing:
             return None
         # What the name was made of is the nearest thing that there is.
-        answer = (
-            f"The documentation does not cover `{name}`. The nearest in it is `{found[0].title}`: "
-            f"{first_sentence(found[0].summary)}"
-        )
-        asked = {"instruction": question, "input": ""}
-        return record.model_copy(update={**asked, "output": answer, "documentation": grounding.text()})
+        asked = {"instruction": question, "input": "", "output": not_covered(name, found)}
+        return record.model_copy(update={**asked, "documentation": grounding.text()})
 
     def _made_up(self, record: Record) -> str:
         """A name much like the record's, that doesn't exist."""

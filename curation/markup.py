@@ -1,4 +1,4 @@
-"""reStructuredText in docstrings to plain Markdown, and sentences. Knows nothing about sections or records."""
+"""reStructuredText in docstrings to plain Markdown, and clean prose. Knows nothing about sections or records."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ _NAMED_LINK = re.compile(r"`([^`]+)`_{1,2}(?!\w)")
 _FOOTNOTE = re.compile(r"\s*\[[\w#*-]+\]_(?!\w)")
 _DIRECTIVE = re.compile(r"^\s*\.\.(\s|$)")
 _ADMONITION = re.compile(r"^\s*\.\. (?:note|tip|hint|important|warning|caution|attention)::\s*(.*)$")
-_SENTENCE_END = re.compile(
-    r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!cf\.)(?<!vs\.)(?<!resp\.)\s+(?=[A-Z`\"'(\[])"
-)
-
-
 # A word that stands twice, an article before another, a full stop left out: slips of the documentation's pen.
 _SLIP = re.compile(
     r"\b(the|an?|of|to|in|is|and|or|for|with|by|from|at|on|are|be|it) \1\b|\b(?:the|an?) (?:the|an)\b"
@@ -86,23 +81,6 @@ def _role_text(match: re.Match[str]) -> str:
     if text.startswith("~"):
         text = text.rpartition(".")[2]
     return f"`{text.lstrip('!')}`"
-
-
-def sentences(text: str) -> list[str]:
-    """The sentences of a paragraph on one line."""
-    return [one.strip() for one in _SENTENCE_END.split(text) if one.strip()]
-
-
-def first_sentence(text: str) -> str:
-    """The first sentence, with a full stop; empty for an empty text."""
-    found = sentences(text)
-    return closed(found[0]) if found else ""
-
-
-def closed(sentence: str) -> str:
-    """A sentence that ends with a full stop where it ended with nothing."""
-    sentence = sentence.rstrip(" ,;")
-    return sentence if not sentence or sentence[-1] in ".!?:" else sentence + "."
 
 
 def promises(sentence: str) -> bool:

@@ -13,11 +13,11 @@ from pathlib import Path
 from bundle.documentation import write_index
 from bundle.passages import DOCUMENTATION, LONGEST, Passage, cut
 from bundle.records import Record
+from bundle.sentences import closed, sentences
 from curation.answer import code_of
 from curation.compose.examples import read_snippets
 from curation.entries import CORPUS, ApiEntry, Origin, Prose, QuestionEntry, SectionEntry, Snippet, read_corpus
 from curation.injections import leaked_prompt
-from curation.markup import closed, sentences
 from symbols.introspect import Parameter
 from symbols.table import BUILTINS
 

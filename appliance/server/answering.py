@@ -54,6 +54,7 @@ class Answering:
         """What the answers' code is held to; None where it isn't checked."""
         self._checkers: dict[int, Checker] = {}
         self._said: dict[int, list[str]] = {}
+        self._opening = ""
         self.again: Callable[[Sequence[Finding]], Awaitable[Answering]] | None = None
         """Makes another answer where the code of the first has what doesn't exist; the one with less of it counts."""
         self.repaired = False
@@ -68,10 +69,12 @@ class Answering:
         make: Callable[[], Sequence[GenerationRequest]],
         *,
         cache: bool,
+        opening: Callable[[], str] = str,
     ) -> Answering:
         """Find the answers in the cache, or hand the requests to the engine.
 
-        `make` makes the requests; it is called on another thread, since a long prompt takes a while.
+        `make` makes the requests; it is called on another thread, since a long prompt takes a while. What `opening`
+        gives then is told as the beginning of each answer.
 
         Raises:
             EngineError: the engine refuses one.
@@ -79,14 +82,14 @@ class Answering:
         """
         answering = cls(expert, courier, record_of(client.scope), cache=cache)
         try:
-            await asyncio.to_thread(answering._begin, make)
+            await asyncio.to_thread(answering._begin, make, opening)
         except BaseException:
             answering.close()
             raise
         if answering._tickets:
             answering._watch = asyncio.create_task(_close_when_gone(client, answering))
         for number, stored in answering._stored.items():
-            answering._mailbox.put(number, Piece(stored.text))
+            answering._mailbox.put(number, Piece(answering._opening + stored.text))
             answering._mailbox.put(number, stored.finished)
         return answering
 
@@ -186,8 +189,9 @@ class Answering:
         for ticket in self._tickets:
             ticket.cancel()
 
-    def _begin(self, make: Callable[[], Sequence[GenerationRequest]]) -> None:
+    def _begin(self, make: Callable[[], Sequence[GenerationRequest]], opening: Callable[[], str]) -> None:
         self.requests = make()
+        self._opening = opening()
         # Scores are for evaluation, which is not to be answered from a cache.
         if any(request.logprobs is not None or request.score_prompt for request in self.requests):
             self._answers = None
@@ -200,6 +204,8 @@ class Answering:
                 self._stored[number] = stored
                 continue
             listener = partial(self._courier.put, self._mailbox, number)
+            if self._opening:
+                listener(Piece(self._opening))
             self._tickets.append(self._expert.engine.submit(request, listener))
 
     def _record(self, end: Finished) -> None:
@@ -210,7 +216,8 @@ class Answering:
 
     async def _keep(self, number: int, finished: Finished) -> None:
         if self._answers is not None and number not in self._stored:
-            answer = StoredAnswer("".join(self._texts.pop(number, [])), finished)
+            said = "".join(self._texts.pop(number, []))
+            answer = StoredAnswer(said.removeprefix(self._opening), finished)
             await asyncio.to_thread(self._answers.put, self.requests[number], answer)
 
 

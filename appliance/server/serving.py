@@ -88,12 +88,21 @@ class Serving:
             BoffinError: the prompt can't be made or answered.
         """
         found: list[Grounding] = []
+        # An answer that was begun, has a form to keep or is scored begins with nothing of ours.
+        free = (
+            not begun
+            and not any(asked.get(name) for name in ("grammar", "json_schema"))
+            and (asked.get("logprobs") is None)
+        )
+
+        def opening() -> str:
+            return found[-1].opening if free else ""
 
         def prompts(expert: Expert) -> list[tuple[int, ...]]:
             found.append(expert.ground(messages, grounding))
-            return [expert.chat_prompt(messages, begun, found[-1])]
+            return [expert.chat_prompt(messages, begun or opening(), found[-1])]
 
-        answering = await self.answer(client, prompts, **asked)
+        answering = await self.answer(client, prompts, opening=opening, **asked)
         answering.grounding = found[-1]
         policy = check or self.settings.checking.policy
         if policy != "off":
@@ -102,7 +111,12 @@ class Serving:
 
             async def again(findings: Sequence[Finding]) -> Answering:
                 talk = without(messages, findings)
-                other = await self.answer(client, lambda expert: [expert.chat_prompt(talk, begun, found[-1])], **asked)
+                other = await self.answer(
+                    client,
+                    lambda expert: [expert.chat_prompt(talk, begun or opening(), found[-1])],
+                    opening=opening,
+                    **asked,
+                )
                 other.grounding, other.table = answering.grounding, answering.table
                 return other
 
@@ -118,12 +132,14 @@ class Serving:
         model: str | None,
         cache: bool = True,
         choices: int = 1,
+        opening: Callable[[], str] = str,
         **asked: Any,
     ) -> Answering:
         """Begin the answers to some prompts, `choices` to each, one prompt after the other.
 
-        `prompts` makes them, `cache` says whether the caches may have a part in it, and `asked` is all else, by the
-        names that `Expert.request` has for it.
+        `prompts` makes them, `cache` says whether the caches may have a part in it, `opening` gives, once they are
+        made, what of the answers they have already and clients are told, and `asked` is all else, by the names that
+        `Expert.request` has for it.
 
         Raises:
             ApiError: no such model is served, or it is still loading.
@@ -145,7 +161,7 @@ class Serving:
             return [_with_seed(request, choice) for request in requests for choice in range(choices)]
 
         cache = cache and "no-store" not in client.headers.get("cache-control", "").lower()
-        return await Answering.begin(expert, self._courier, client, make, cache=cache)
+        return await Answering.begin(expert, self._courier, client, make, cache=cache, opening=opening)
 
 
 def _with_seed(request: GenerationRequest, choice: int) -> GenerationRequest:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from bundle.sentences import sentences
 from curation.compose.script import Script
 from curation.compose.subject import MAX_LEAD, Subject
 from curation.compose.usage import show
 from curation.draft import Draft
-from curation.markup import is_clean, promises, sentences
+from curation.markup import is_clean, promises
 
 _SPEED = re.compile(
     r"\b(faster|fastest|slower|slow|speeds? (?:ups?|it)|efficiently|quicker|more quickly|"

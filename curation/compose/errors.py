@@ -12,13 +12,14 @@ import textwrap
 from collections.abc import Iterator
 from functools import partial
 
+from bundle.sentences import closed, sentences
 from curation.compose.correct import Correct, Mutation
 from curation.compose.mutations import missing_argument, mutations
 from curation.compose.script import Script, without_comment
 from curation.compose.subject import MAX_SIZE, Subject
 from curation.compose.usage import raised_sentence, show
 from curation.draft import Draft
-from curation.markup import closed, is_clean, sentences
+from curation.markup import is_clean
 from symbols.table import BUILTINS
 
 SECOND = 0.25

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import takewhile
 
+from bundle.sentences import closed, sentences
 from curation.compose.correct import Correct
 from curation.compose.errors import with_article
 from curation.compose.mutations import mutations
@@ -20,7 +21,7 @@ from curation.compose.subject import MAX_LEAD, MAX_POINT, provenance
 from curation.compose.used import best_symbol
 from curation.draft import Draft
 from curation.entries import Origin, Prose, SectionEntry, Snippet
-from curation.markup import closed, is_clean, promises, sentences
+from curation.markup import is_clean, promises
 from symbols.introspect import STDLIB
 from symbols.table import BUILTINS, SymbolTable
 

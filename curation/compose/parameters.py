@@ -9,13 +9,14 @@ import ast
 import re
 from collections.abc import Iterator
 
+from bundle.sentences import sentences
 from curation.compose.calls import Call, Text
 from curation.compose.prose import MAX_SENTENCE, about_parameter, type_sentence
 from curation.compose.script import Script, without_comment
 from curation.compose.subject import MAX_LEAD, MAX_SIZE, Subject
 from curation.compose.usage import show
 from curation.draft import Draft
-from curation.markup import is_clean, promises, sentences
+from curation.markup import is_clean, promises
 
 _CONDITION = re.compile(
     r"(If|When|Where|Only|Controls|Specif(y|ies)|Determines?|Indicates?|Sets?|How|What|Which|By default)\b"

@@ -9,9 +9,10 @@ import re
 from collections.abc import Sequence
 from functools import partial
 
+from bundle.sentences import closed, first_sentence, sentences
 from curation.compose.phrasings import Phrasings, base_form, load_phrasings, third_person
 from curation.docstring import Section
-from curation.markup import closed, first_sentence, is_clean, promises, sentences
+from curation.markup import is_clean, promises
 
 MAX_SENTENCE = 230
 """Longest sentence that is taken from the documentation, in characters."""

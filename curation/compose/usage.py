@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import re
 
+from bundle.sentences import first_sentence
 from curation.compose.prose import about_returns
 from curation.compose.script import Script
 from curation.compose.subject import MAX_POINT, MAX_SIZE, Subject
 from curation.draft import Draft
-from curation.markup import first_sentence, is_clean
+from curation.markup import is_clean
 
 FIRST_SIZE = 520
 """Characters beyond which no further statement is added to a usage script."""

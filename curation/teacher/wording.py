@@ -12,8 +12,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from bundle.records import Record
+from bundle.sentences import closed
 from curation.injections import leaked_prompt
-from curation.markup import closed
 from curation.masking import mask
 
 SYSTEM = """\

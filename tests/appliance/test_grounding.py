@@ -11,7 +11,7 @@ import httpx
 import pytest
 from transformers import AutoTokenizer
 
-from appliance.client import Client, Done
+from appliance.client import Client, Delta, Done
 from appliance.direct import Direct
 from appliance.engine.expert import Expert
 from appliance.launch import LocalServer
@@ -182,6 +182,46 @@ def test_a_request_can_do_without(served: str) -> None:
     assert greeting["sources"] == []
 
 
+NO_SUCH = [{"role": "user", "content": "How do I use `zoo.feeds`?"}]
+SAYS_SO = "The documentation does not cover `zoo.feeds`. The nearest in it is `zoo.feed`: Feed an animal of the zoo."
+
+
+def test_an_answer_begins_with_what_the_documentation_does_not_cover(served: str) -> None:
+    first = post(served, "/v1/chat/completions", messages=NO_SUCH, **BRIEF)
+    text = first["choices"][0]["message"]["content"]
+    assert text.startswith(SAYS_SO) and first["sources"][0]["symbol"] == "zoo.feed"
+    assert first["usage"]["completion_tokens"] <= BRIEF["max_tokens"]
+    again = post(served, "/v1/chat/completions", messages=NO_SUCH, **BRIEF)
+    assert again["choices"][0]["message"]["content"] == text and again["usage"]["completion_tokens"] > 0
+    stream = post(served, "/v1/chat/completions", messages=NO_SUCH, stream=True, cache=False, **BRIEF)
+    chunks = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: {")]
+    pieces = [choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"]]
+    assert "".join(pieces) == text
+    ollama = post(served, "/api/chat", model="pocket", messages=NO_SUCH, options={"num_predict": 4}, stream=False)
+    assert ollama["message"]["content"].startswith(SAYS_SO)
+    other = [{"role": "user", "content": "How do I bake a chocolate cake?"}]
+    reply = post(served, "/v1/chat/completions", messages=other, **BRIEF)
+    assert reply["choices"][0]["message"]["content"].startswith("The documentation does not cover this;")
+
+
+def test_what_is_not_free_begins_with_nothing_of_ours(served: str) -> None:
+    def said(**more: Any) -> str:
+        reply = post(served, "/v1/chat/completions", **{"messages": NO_SUCH, **BRIEF, **more})
+        return str(reply["choices"][0]["message"]["content"])
+
+    assert said(grammar='root ::= "yes"', max_tokens=20) == "yes"
+    begun = [*NO_SUCH, {"role": "assistant", "content": SAYS_SO}]
+    plain = [said(grounding=False), said(logprobs=True), said(messages=begun, continue_final_message=True)]
+    assert not any("does not cover" in one for one in plain)
+
+
+def test_code_with_a_wrong_name_is_answered_at_once(reader: Expert) -> None:
+    asked = [{"role": "user", "content": "Why does this fail?\n\n```python\nzoo.feeds()\n```"}]
+    assert reader.ground(asked).missing == ("zoo.feeds",) and not reader.ground(asked).opening
+    assert reader.ground(NO_SUCH).opening == SAYS_SO
+    assert not reader.ground([{"role": "user", "content": "Thanks!"}]).opening
+
+
 def test_an_expert_reads_only_when_asked(reader: Expert, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "settings", reader.settings.model_copy(update={"grounding": Grounding()}))
     assert not reader.ground(ASKED).sources
@@ -214,3 +254,6 @@ def test_the_expert_in_this_process_tells_the_same(
         assert isinstance(done, Done) and [one.title for one in done.sources] == ["zoo.feed"]
         done = list(expert.chat(ASKED, max_tokens=4, grounding=False))[-1]
         assert isinstance(done, Done) and done.sources == ()
+        for _ in range(2):  # the second from the cache
+            events = list(expert.chat(NO_SUCH, max_tokens=4))
+            assert "".join(event.text for event in events if isinstance(event, Delta)).startswith(SAYS_SO)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bundle.sentences import first_sentence, sentences
 from curation.docstring import Section, parse_docstring
-from curation.markup import first_sentence, is_clean, sentences, to_markdown
+from curation.markup import is_clean, to_markdown
 
 NUMPYDOC = """
 linspace(start, stop)
