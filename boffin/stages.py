@@ -255,7 +255,7 @@ STAGES = {
     stage.artefact: stage
     for stage in (
         Stage("base", BASE, 1, (), _base_digest, _run_base, lambda folder: digest_value(digest_files(folder))),
-        Stage("curate", DATASET, 3, (), _curation_depends, _run_curation, _DATASET_FILES),
+        Stage("curate", DATASET, 4, (), _curation_depends, _run_curation, _DATASET_FILES),
         Stage(
             "train",
             ADAPTER,
@@ -276,8 +276,8 @@ STAGES = {
             _ADAPTER_FILES,
             _discard_preference_checkpoints,
         ),
-        Stage("convert-base", BASE_BUNDLE, 3, (BASE, DATASET), _base_bundle_depends, _run_base_bundle, _served),
-        Stage("convert", BUNDLE, 3, (BASE, DATASET, ADAPTER, PREFERRED), _convert_depends, _run_convert, _served),
+        Stage("convert-base", BASE_BUNDLE, 4, (BASE, DATASET), _base_bundle_depends, _run_base_bundle, _served),
+        Stage("convert", BUNDLE, 4, (BASE, DATASET, ADAPTER, PREFERRED), _convert_depends, _run_convert, _served),
         Stage(
             "evaluate",
             REPORT,
