@@ -89,11 +89,8 @@ class Serving:
         """
         found: list[Grounding] = []
         # An answer that was begun, has a form to keep or is scored begins with nothing of ours.
-        free = (
-            not begun
-            and not any(asked.get(name) for name in ("grammar", "json_schema"))
-            and (asked.get("logprobs") is None)
-        )
+        bound = asked.get("grammar"), asked.get("json_schema") is not None, asked.get("logprobs") is not None
+        free = not begun and not any(bound)
 
         def opening() -> str:
             return found[-1].opening if free else ""

@@ -215,6 +215,7 @@ def test_what_is_not_free_begins_with_nothing_of_ours(served: str) -> None:
         return str(reply["choices"][0]["message"]["content"])
 
     assert said(grammar='root ::= "yes"', max_tokens=20) == "yes"
+    assert said(response_format={"type": "json_object"}).lstrip().startswith("{")
     begun = [*NO_SUCH, {"role": "assistant", "content": SAYS_SO}]
     plain = [said(grounding=False), said(logprobs=True), said(messages=begun, continue_final_message=True)]
     assert not any("does not cover" in one for one in plain)
