@@ -4,9 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.boffin-ready
 POCKET := examples/pocket
-# A quarter of the symbols is held out, a tenth of them in the demo: the rest is what the demo goes on with.
-EXPERT := project.workspace=workspace-expert curation.max_records=0 curation.held_out=0.25 trainer.recipe=expert-recipe.toml \
-  'trainer.adapter=""' trainer.time_budget=86400 'convert.quantisations=["Q8_0","Q6_K","Q5_K_M","Q4_K_M","Q4_0"]' \
+# A quarter of the symbols is held out, a tenth of them in the demo: the rest is what the demo goes on with. First it learns
+# to answer from memory, then to read.
+FULL := curation.max_records=0 curation.held_out=0.25 trainer.time_budget=86400
+EXPERT := $(FULL) project.workspace=workspace-expert trainer.recipe=expert-recipe.toml 'trainer.adapter=""' curation.grounded.share=0
+READER := $(FULL) project.workspace=workspace-reading trainer.recipe=reading-recipe.toml \
+  trainer.adapter=workspace-expert/adapter curation.grounded.share=0.7 \
+  'convert.quantisations=["Q8_0","Q6_K","Q5_K_M","Q4_K_M","Q4_0"]' \
   convert.held_out_records=128 convert.measured_records=16 convert.free_answers=24 convert.importance_bits=4 \
   evaluation.all_candidates=true evaluation.questions=150 evaluation.suite_questions=100
 QUESTION := How do I make an array of evenly spaced numbers with numpy?
@@ -39,8 +43,9 @@ demo: setup ## build a real expert from real documentation and open the chat (a 
 	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/boffin chat -C $(POCKET); \
 	else echo; echo "> $(QUESTION)"; $(BIN)/boffin ask -C $(POCKET) "$(QUESTION)" </dev/null; fi
 
-expert: setup ## the demo's project at full size: an epoch of all records, for hours on a CPU or minutes on a GPU
-	@$(BIN)/boffin build -C $(POCKET) $(addprefix --set ,$(EXPERT))
+expert: setup ## the demo's project at full size: an epoch of all records, and one with documentation, for hours on a CPU
+	@$(BIN)/boffin train -C $(POCKET) $(addprefix --set ,$(EXPERT))
+	@$(BIN)/boffin build -C $(POCKET) $(addprefix --set ,$(READER))
 	@$(BIN)/python scripts/keep_expert.py $(POCKET)
 
 corpus: setup ## curate a full-size corpus from six libraries, twice, and run all of its code again
@@ -128,5 +133,5 @@ docs: setup ## write docs/settings.md from the settings
 	@$(BIN)/python scripts/settings_reference.py > docs/settings.md
 
 clean: ## remove what was built, but not .venv
-	rm -rf $(POCKET)/workspace $(POCKET)/workspace-expert examples/corpus/workspace build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(POCKET)/workspace $(POCKET)/workspace-expert $(POCKET)/workspace-reading examples/corpus/workspace build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

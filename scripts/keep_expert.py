@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from bundle.atomic import new_folder, write_json
 
-WORKSPACE, KEPT = "workspace-expert", "expert"
+WORKSPACE, KEPT = "workspace-reading", "expert"
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 OF_ADAPTER = ("recipe.json", "template.json", "lineage.json", "summary.json", "loss.svg")
 OF_REPORT = ("report.json", "report.md")
