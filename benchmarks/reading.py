@@ -162,8 +162,7 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=50, help="questions of each of the other two kinds")
     parser.add_argument("--citations", type=Path, help="write 100 cited sentences there")
     options = parser.parse_args()
-    manifest = load_manifest(options.bundle)
-    quantisation = options.quantisation or manifest.default
+    file = load_manifest(options.bundle).model(options.quantisation)
     table = SymbolTable.load(options.dataset / SYMBOLS)
     records = [one for one in read_records(options.dataset / EVAL) if one.provenance.symbol]
     random.Random(0).shuffle(records)
@@ -177,8 +176,7 @@ def main() -> None:
     }
     rows: dict[str, Any] = {}
     heard: list[tuple[str, Said]] = []
-    file = options.bundle / manifest.quantisations[quantisation].file
-    work = Work(options.bundle, quantisation, file, SLOTS, 1024, usable_cores())
+    work = Work(options.bundle, file.quantisation, options.bundle / file.file, SLOTS, 1024, usable_cores())
     roots = {record.provenance.symbol.partition(".")[0] for record in asked if record.provenance.package != "stdlib"}
     with boffin(work) as server, Checker(imports=sorted(roots)) as checker:
         for mode, how in MODES.items():
@@ -204,7 +202,7 @@ def main() -> None:
         "runs_after": rows["repair"]["uses_and_runs"],
     }
     print({name: round(value, 3) for name, value in ratios.items()})
-    write_json(RESULT, {**origin("llama-cpp-python"), "quantisation": quantisation, "rows": rows, "ratios": ratios})
+    write_json(RESULT, {**origin("llama-cpp-python"), "quantisation": file.quantisation, "rows": rows, "ratios": ratios})
 
 
 if __name__ == "__main__":
