@@ -202,7 +202,8 @@ def main() -> None:
         "runs_after": rows["repair"]["uses_and_runs"],
     }
     print({name: round(value, 3) for name, value in ratios.items()})
-    write_json(RESULT, {**origin("llama-cpp-python"), "quantisation": file.quantisation, "rows": rows, "ratios": ratios})
+    told = {"quantisation": file.quantisation, "rows": rows, "ratios": ratios}
+    write_json(RESULT, {**origin("llama-cpp-python"), **told})
 
 
 if __name__ == "__main__":
