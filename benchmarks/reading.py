@@ -138,7 +138,7 @@ def made_up(symbols: Iterable[str], exists: Callable[[str], bool], count: int) -
 def citations(answers: Iterable[tuple[str, Said]], count: int) -> str:
     """Cited sentences with their passages, drawn by a seed."""
     cited = [
-        (question, said.text[one.start : one.end].strip(), source)
+        (question, said.text[one.start_index : one.end_index].strip(), source)
         for question, said in answers
         for one in said.done.citations
         for source in said.done.sources
