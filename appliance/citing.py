@@ -1,8 +1,8 @@
 """Which sentences of an answer the passages bear out that the model read before it.
 
-A sentence is cited to a passage that has most of its words, all of its names of code and all of its numbers; where
-none has, it isn't cited, whatever the model wrote. Code is not cited: it is checked. Knows nothing about engines and
-HTTP.
+A sentence is cited to a passage that has most of its words, all of its names of code and all of its numbers; one that
+begins with a parameter, to what the passage says of that. Where none has, it isn't cited, whatever the model wrote.
+Code is not cited: it is checked. Knows nothing about engines and HTTP.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _BULLET = re.compile(r"(?:[-*+]|\d+[.)])\s+")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
 _NAME = re.compile(r"`[^`\n]*`|\w+(?:[._]\w+)+")
 _MARK = re.compile(r"\[\d+\]")
+_SUBJECT = re.compile(r"`(\w+)`")
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,11 @@ class Cited:
 
 def cite(answer: str, sources: Sequence[Source]) -> tuple[Citation, ...]:
     """The sentences of an answer that one of the passages bears out, each with the one that has most of its words."""
-    read = [(set(words(source.text)), source.text.lower()) for source in sources]
+    read = [source.text for source in sources]
     found = []
     for start, end in _sentences(answer[:LONGEST]):
         said = _MARK.sub("", answer[start:end])
-        best = max(((_borne_out(said, has, text), -place) for place, (has, text) in enumerate(read)), default=(0.0, 0))
+        best = max(((_borne_out(said, text), -place) for place, text in enumerate(read)), default=(0.0, 0))
         if best[0] >= LEAST_SHARE:
             found.append(Citation(start, end, 1 - best[1]))
     return tuple(found)
@@ -67,11 +68,25 @@ def _sentences(answer: str) -> Iterator[tuple[int, int]]:
         yield match.start() + (bullet.end() if bullet else 0), match.end()
 
 
-def _borne_out(said: str, has: set[str], text: str) -> float:
+def _borne_out(said: str, text: str) -> float:
     """The share of a sentence's words that a passage has; 0 where it lacks a name or a number, or little is said."""
+    text = _told(said, text)
+    lower = text.lower()
     asked = asked_words(_NAME.sub(" ", said))
-    if len(asked) < LEAST_WORDS or any(number not in text for number in _NUMBER.findall(said)):
+    if len(asked) < LEAST_WORDS or any(number not in lower for number in _NUMBER.findall(said)):
         return 0.0
-    if any(name.lower().rpartition(".")[2] not in text for name in names(said)):
+    # A name's last part alone says little: another class has it, too.
+    if any(".".join(name.lower().split(".")[-2:]) not in lower for name in names(said)):
         return 0.0
+    has = set(words(text))
     return sum(word in has for word in asked) / len(asked)
+
+
+def _told(said: str, text: str) -> str:
+    """What a passage says of what a sentence begins with: of a parameter its own line, or nothing; else everything."""
+    subject = _SUBJECT.match(said)
+    head, _, rest = text.partition("\n")
+    if not subject or not re.search(rf"[(\s*]{subject[1]}(?:=|,|\))", head):
+        return text
+    line = re.search(rf"^{subject[1]}: .*", rest, re.MULTILINE)
+    return line[0] if line else ""
