@@ -26,7 +26,7 @@ _BULLET = re.compile(r"(?:[-*+]|\d+[.)])\s+")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
 _NAME = re.compile(r"`[^`\n]*`|\w+(?:[._]\w+)+")
 _MARK = re.compile(r"\[\d+\]")
-_SUBJECT = re.compile(r"`(\w+)`")
+_SUBJECT = re.compile(r"(?:In `[\w.]+`, )?`(\w+)`")
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,16 @@ def _borne_out(said: str, text: str) -> float:
     asked = asked_words(_NAME.sub(" ", said))
     if len(asked) < LEAST_WORDS or any(number not in lower for number in _NUMBER.findall(said)):
         return 0.0
-    # A name's last part alone says little: another class has it, too.
-    if any(".".join(name.lower().split(".")[-2:]) not in lower for name in names(said)):
+    spelt = {_with_owner(name) for name in names(text)}
+    if any(name not in spelt and name not in lower for name in map(_with_owner, names(said))):
         return 0.0
     has = set(words(text))
     return sum(word in has for word in asked) / len(asked)
+
+
+def _with_owner(name: str) -> str:
+    """The last two parts of a name in lower case: the last alone says little, for another class has it, too."""
+    return ".".join(name.lower().split(".")[-2:])
 
 
 def _told(said: str, text: str) -> str:
