@@ -76,10 +76,15 @@ def _borne_out(said: str, text: str) -> float:
     if len(asked) < LEAST_WORDS or any(number not in lower for number in _NUMBER.findall(said)):
         return 0.0
     spelt = {_with_owner(name) for name in names(text)}
-    if any(name not in spelt and name not in lower for name in map(_with_owner, names(said))):
+    if any(name not in spelt and not _has(lower, name) for name in map(_with_owner, names(said))):
         return 0.0
     has = set(words(text))
     return sum(word in has for word in asked) / len(asked)
+
+
+def _has(text: str, name: str) -> bool:
+    """Whether a text has a name, and not as a part of a longer one."""
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
 def _with_owner(name: str) -> str:
