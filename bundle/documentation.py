@@ -226,12 +226,10 @@ class Documentation:
 
     def members(self, owner: str) -> list[str]:
         """The names, in lower case, of what stands directly below a symbol: `dataframe` gives `merge`, `head` …"""
-        query = (
-            "SELECT DISTINCT substr(name, ?1) FROM name "
-            "WHERE name > ?2 AND name < ?3 AND instr(substr(name, ?1), '.') = 0 LIMIT ?4"
+        rows = self._base.execute(
+            "SELECT DISTINCT name FROM name WHERE name > ? AND name < ? LIMIT ?", (f"{owner}.", f"{owner}/", _SIBLINGS)
         )
-        rows = self._base.execute(query, (len(owner) + 2, f"{owner}.", f"{owner}/", _SIBLINGS))
-        return [str(member) for (member,) in rows]
+        return [member for (name,) in rows if "." not in (member := str(name)[len(owner) + 1 :])]
 
     def frequency(self, word: str) -> int:
         """How many passages have a word."""

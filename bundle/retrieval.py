@@ -13,7 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 
 from bundle.documentation import Documentation
 from bundle.passages import Passage
@@ -128,7 +128,7 @@ def _named(documentation: Documentation, name: str) -> list[tuple[int, float]]:
     """The passages that a name in lower case stands for; else those of its last parts, misspelt or not."""
     tails = [name.split(".", start)[-1] for start in range(name.count(".") + 1)]
     near = (_close(documentation, tail) for tail in tails[:-1])
-    for tail in (*tails, *filter(None, near)):
+    for tail in chain(tails, filter(None, near)):  # what is near takes a while, and mostly isn't needed
         if numbers := documentation.numbers(tail):
             parts = tail.count(".") + 1
             full = parts > 1 and tail.partition(".")[0] in documentation.roots
