@@ -25,7 +25,7 @@ from textual.widgets import Label
 from appliance.client import AsyncClient
 from appliance.conversations import Store, Thread
 from appliance.launch import LocalServer
-from appliance.settings import ApplianceSettings, ChatSettings
+from appliance.settings import ApplianceSettings, ChatSettings, Grounding
 from appliance.tui import ChatApp
 from appliance.tui.answer import Answer
 from appliance.tui.conversation import Conversation
@@ -234,7 +234,8 @@ def served(bundle: Path | None, url: str) -> Iterator[tuple[str, Callable[[], No
     if bundle is None:
         yield url, None
         return
-    with tempfile.TemporaryDirectory() as cache, LocalServer(bundle, ApplianceSettings(), Path(cache)) as server:
+    settings = ApplianceSettings(grounding=Grounding(enabled=True, passages=2, tokens=300))
+    with tempfile.TemporaryDirectory() as cache, LocalServer(bundle, settings, Path(cache)) as server:
         yield server.url, server.stop
 
 

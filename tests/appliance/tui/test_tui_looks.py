@@ -153,8 +153,12 @@ async def test_every_state_is_told_without_colour(server: Server, theme: str, mo
 async def test_sixteen_colours_get_the_terminals_own(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLORTERM")
     monkeypatch.setenv("TERM", "linux")
+    server.script = [["Call `sort`."]]
     async with chat(server.url) as c:
         assert c.app.theme == "ansi-dark"
+        await c.ask("How?")
+        styles = [block.get_component_styles("code_inline") for block in c.app.query("Answer MarkdownParagraph")]
+        assert styles and all(one.color != one.background for one in styles)
 
 
 async def test_the_queue_is_told_while_a_question_waits(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
