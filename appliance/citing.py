@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from bundle.grounding import Source
 from bundle.words import asked_words, names, words
@@ -27,6 +28,8 @@ _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
 _NAME = re.compile(r"`[^`\n]*`|\w+(?:[._]\w+)+")
 _MARK = re.compile(r"\[\d+\]")
 _SUBJECT = re.compile(r"(?:In `[\w.]+`, )?`(\w+)`")
+_PARAMETER = re.compile(r"(?<=[(\s*])(\w+)(?=[=,)])")
+_PARAMETER_LINE = re.compile(r"^(\w+): .*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,11 @@ class Cited:
 
 def cite(answer: str, sources: Sequence[Source]) -> tuple[Citation, ...]:
     """The sentences of an answer that one of the passages bears out, each with the one that has most of its words."""
-    read = [source.text for source in sources]
+    read = [_Read(source.text) for source in sources]
     found = []
     for start, end in _sentences(answer[:LONGEST]):
         said = _MARK.sub("", answer[start:end])
-        best = max(((_borne_out(said, text), -place) for place, text in enumerate(read)), default=(0.0, 0))
+        best = max(((_borne_out(said, one), -place) for place, one in enumerate(read)), default=(0.0, 0))
         if best[0] >= LEAST_SHARE:
             found.append(Citation(start, end, 1 - best[1]))
     return tuple(found)
@@ -68,18 +71,37 @@ def _sentences(answer: str) -> Iterator[tuple[int, int]]:
         yield match.start() + (bullet.end() if bullet else 0), match.end()
 
 
-def _borne_out(said: str, text: str) -> float:
-    """The share of a sentence's words that a passage has; 0 where it lacks a name or a number, or little is said."""
-    text = _told(said, text)
-    lower = text.lower()
+class _Read:
+    """A passage, or a line of one, as sentences are held to it; taken apart once for all of them."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text.lower()
+        self.words = frozenset(words(text))
+        self.names = frozenset(map(_with_owner, names(text)))
+        head, _, rest = text.partition("\n")
+        told = {line[1]: line[0] for line in _PARAMETER_LINE.finditer(rest)}
+        self.parameters = {name: told.get(name, "") for name in _PARAMETER.findall(head)}
+        """What it says of each parameter of its signature; an empty text where nothing."""
+
+    @cached_property
+    def by_parameter(self) -> dict[str, _Read]:
+        """The same, taken apart."""
+        return {name: _Read(line) for name, line in self.parameters.items()}
+
+
+def _borne_out(said: str, read: _Read) -> float:
+    """The share of a sentence's words that a passage has; 0 where it lacks a name or a number, or little is said.
+
+    A sentence that begins with a parameter is held to what the passage says of that.
+    """
+    if (subject := _SUBJECT.match(said)) and subject[1] in read.parameters:
+        read = read.by_parameter[subject[1]]
     asked = asked_words(_NAME.sub(" ", said))
-    if len(asked) < LEAST_WORDS or any(number not in lower for number in _NUMBER.findall(said)):
+    if len(asked) < LEAST_WORDS or any(number not in read.text for number in _NUMBER.findall(said)):
         return 0.0
-    spelt = {_with_owner(name) for name in names(text)}
-    if any(name not in spelt and not _has(lower, name) for name in map(_with_owner, names(said))):
+    if any(name not in read.names and not _has(read.text, name) for name in map(_with_owner, names(said))):
         return 0.0
-    has = set(words(text))
-    return sum(word in has for word in asked) / len(asked)
+    return sum(word in read.words for word in asked) / len(asked)
 
 
 def _has(text: str, name: str) -> bool:
@@ -90,13 +112,3 @@ def _has(text: str, name: str) -> bool:
 def _with_owner(name: str) -> str:
     """The last two parts of a name in lower case: the last alone says little, for another class has it, too."""
     return ".".join(name.lower().split(".")[-2:])
-
-
-def _told(said: str, text: str) -> str:
-    """What a passage says of what a sentence begins with: of a parameter its own line, or nothing; else everything."""
-    subject = _SUBJECT.match(said)
-    head, _, rest = text.partition("\n")
-    if not subject or not re.search(rf"[(\s*]{subject[1]}(?:=|,|\))", head):
-        return text
-    line = re.search(rf"^{subject[1]}: .*", rest, re.MULTILINE)
-    return line[0] if line else ""

@@ -87,8 +87,8 @@ class Asker:
         """The answer to a question."""
         began, first, parts = time.perf_counter(), 0.0, list[str]()
         with Client(self._url) as client:
-            asked = {**SAMPLING, **self._options, "seed": seed, "cache": False}
-            for event in client.chat([{"role": "user", "content": question}], **asked):  # type: ignore[typeddict-item]
+            asked: ChatOptions = {**SAMPLING, **self._options, "seed": seed, "cache": False}
+            for event in client.chat([{"role": "user", "content": question}], **asked):
                 if isinstance(event, Delta):
                     first = first or time.perf_counter() - began
                     parts.append(event.text)

@@ -45,7 +45,7 @@ _SCHEMA = {
     ),
     "name": "CREATE TABLE name (name TEXT, passage INTEGER, PRIMARY KEY (name, passage)) WITHOUT ROWID",
     "root": "CREATE TABLE root (name TEXT PRIMARY KEY, package TEXT NOT NULL) WITHOUT ROWID",
-    "words": ("CREATE VIRTUAL TABLE words USING fts5(names, summary, details, tokenize=\"unicode61 tokenchars '._'\")"),
+    "words": "CREATE VIRTUAL TABLE words USING fts5(names, summary, details, tokenize=\"unicode61 tokenchars '._'\")",
     "frequency": "CREATE TABLE frequency (word TEXT PRIMARY KEY, passages INTEGER NOT NULL) WITHOUT ROWID",
     "length": "CREATE TABLE length (names REAL NOT NULL, summary REAL NOT NULL, details REAL NOT NULL)",
 }

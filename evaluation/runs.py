@@ -13,8 +13,7 @@ from bundle.errors import EvaluationError
 from bundle.records import Record
 from evaluation.grade import Graded
 from evaluation.suite.checker import Checker, Verdict
-
-STDLIB = "stdlib"
+from evaluation.suite.draw import STDLIB
 
 
 def run_code(
