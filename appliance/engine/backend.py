@@ -12,7 +12,6 @@ from pathlib import Path
 
 import llama_cpp
 import llama_cpp.llama_cpp as native
-from llama_cpp._ggml import libggml
 
 from appliance.engine import native_log
 
@@ -50,7 +49,7 @@ def start() -> None:
     """
     native_log.silence()
     folder = Path(llama_cpp.__file__).parent / "lib"
-    if not _count() and hasattr(libggml, "ggml_backend_load_all_from_path"):
+    if not _count() and hasattr(native._lib, "ggml_backend_load_all_from_path"):
         _function("ggml_backend_load_all_from_path", None, ctypes.c_char_p)(str(folder).encode())
     native.llama_backend_init()
 
@@ -103,8 +102,12 @@ def _text(function: str, handle: int) -> str:
 
 
 def _function(name: str, result: type | None, *arguments: type) -> ctypes._NamedFuncPointer:
-    """A function of ggml's back end interface, which llama-cpp-python doesn't declare."""
-    function = getattr(libggml, name)
+    """A function of ggml's back end interface, which llama-cpp-python doesn't declare.
+
+    As libllama sees it: its wheel carries ggml under several names, and one that is loaded by another name is another
+    library, whose back ends libllama knows nothing of.
+    """
+    function = getattr(native._lib, name)
     function.restype = result
     function.argtypes = arguments
     return function
