@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Unpack
 import typer
 
 from appliance.wire import Answering, ChatOptions, CodeCheck, Delta, Done, Event, marked
-from boffin.served import answering, conversations, find_bundle, first_model, piped_input
+from boffin.served import answering, conversations, find_served, first_model, piped_input
 from bundle.errors import BoffinError, SettingsError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def ask_once(
     content = "\n\n".join(part for part in (question.strip(), piped_input()) if part)
     if not content:
         raise SettingsError('nothing was asked; write boffin ask "How do I …?", or pipe a question in')
-    served = None if url else find_bundle(folder, assignments, bundle)
+    served = find_served(folder, assignments, bundle, url)
     with answering(served, url) as client:
         from appliance.reply import read_answer  # here, where the expert has begun to load
         from appliance.sanitise import clean

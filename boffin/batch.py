@@ -18,7 +18,7 @@ from typing import Any, TextIO
 import httpx
 import typer
 
-from boffin.served import endpoint, find_bundle, key
+from boffin.served import endpoint, find_served, key
 from bundle.digests import digest_value
 from bundle.errors import DatasetError, ServerError
 
@@ -66,7 +66,7 @@ def run_batch(
         typer.echo(f"{len(asked) - len(left)} of {len(asked)} are answered already.", err=True)
     if not left:
         return
-    served = None if url else find_bundle(folder, assignments, bundle)
+    served = find_served(folder, assignments, bundle, url)
     with endpoint(served, url) as address, out.open("a", encoding="utf-8") as file:
         failed = asyncio.run(_Batch(address, key(url), file, len(left)).run(left, at_once))
     if failed:

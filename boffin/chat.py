@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boffin.served import Served, conversations, endpoint, find_bundle, first_model, key, piped_input, serving_settings
+from boffin.served import Served, conversations, endpoint, find_served, first_model, key, piped_input, serving_settings
 from bundle.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def open_chat(
     Raises:
         SettingsError: there is no terminal to draw on.
     """
-    served = None if url else find_bundle(folder, assignments, bundle)
+    served = find_served(folder, assignments, bundle, url)
     settings = (served.settings if served else serving_settings(folder, assignments)).chat
     if plain:
         with conversations() as store, endpoint(served, url) as address:

@@ -64,12 +64,29 @@ def find_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) -
         votes = project.folder / (project.settings.trainer.preferences or PREFERENCES)
         settings = _beside(project.folder, project.settings.appliance)
         served = Served(workspace.path(BUNDLE), settings, workspace.path("cache"), votes)
-    if served.settings.offline:
+    _cut_off(served.settings)
+    load_manifest(served.bundle)
+    return served
+
+
+def find_served(folder: Path, assignments: Sequence[str], bundle: Path | None, url: str) -> Served | None:
+    """The bundle that is to answer; None where the server at `url` is.
+
+    Raises:
+        BundleError: there is no bundle.
+        SettingsError: the project's settings can't be used.
+    """
+    if not url:
+        return find_bundle(folder, assignments, bundle)
+    _cut_off(serving_settings(folder, assignments))
+    return None
+
+
+def _cut_off(settings: ApplianceSettings) -> None:
+    if settings.offline:
         from appliance.offline import cut_off
 
         cut_off()
-    load_manifest(served.bundle)
-    return served
 
 
 def serving_settings(folder: Path, assignments: Sequence[str]) -> ApplianceSettings:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from boffin.served import endpoint, find_bundle
+from boffin.served import endpoint, find_served
 from bundle.errors import SettingsError
 
 
@@ -33,7 +33,7 @@ def serve_web(
         socket.create_server((HOST, port)).close()
     except OSError:
         raise SettingsError(f"port {port} of this machine is taken; give another one with --port") from None
-    served = None if url else find_bundle(folder, assignments, bundle)
+    served = find_served(folder, assignments, bundle, url)
     with endpoint(served, url) as address:
         # What the page shows can't touch this machine's files or programs: it may be somebody else's.
         told = ["-C", str(folder), *(f"--set={one}" for one in assignments), f"--url={address}", "--browser"]

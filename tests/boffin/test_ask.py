@@ -53,6 +53,15 @@ def test_a_pipe_gets_plain_text(boffin: Run, server: Server) -> None:
     assert server.requests[0]["messages"] == [{"role": "user", "content": "How?\n\nTraceback"}]
 
 
+def test_cut_off_it_reaches_a_server_of_this_machine_and_no_other(boffin: Run, server: Server) -> None:
+    server.script = [["Here."]]
+    alone: dict[str, Any] = {"env": {**os.environ, "BOFFIN_APPLIANCE__OFFLINE": "true", "PYTHONPATH": str(ROOT)}}
+    assert boffin("ask", "How?", **alone).communicate("", timeout=60) == ("Here.\n", "")
+    command = [sys.executable, "-m", "boffin", "ask", "How?", "--url", "http://203.0.113.1"]
+    elsewhere = subprocess.run(command, **alone, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert elsewhere.returncode == 1 and "offline: refused to reach 203.0.113.1" in elsewhere.stderr
+
+
 def test_only_the_code(boffin: Run, server: Server) -> None:
     server.script = [[CODE + "\n```\nsecond\n```\n"], ["None."]]
     out, err = boffin("ask", "-x", "How?").communicate("", timeout=60)
