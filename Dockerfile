@@ -12,7 +12,11 @@
 # is started with keys: `serve --bundle /bundle --host 0.0.0.0 --keys /run/secrets/keys`, as compose.yaml does.
 # The bundle is mounted, or baked in with `--build-context bundle=DIR`.
 # arm64's variants with SME need GCC 14: --build-arg PYTHON_IMAGE=python:3.12-slim-trixie.
-# A folder of wheels that pip is to prefer (another build of torch, say) is handed in with `--build-context wheels=DIR`.
+# A folder of wheels that pip is to prefer (another build of torch, say) is handed in with `--build-context wheels=DIR`, or
+# an index that has them, PyTorch's for processors, say, with `--build-arg PIP_EXTRA_INDEX_URL=URL`.
+#
+# What comes from the package index has the digests of deploy/locks, but for llama.cpp's source and torch (scripts/locks.py). What
+# an image holds stands in its /opt/boffin/sbom.cdx.json (CycloneDX); `docker buildx build --sbom=true` adds Debian's packages.
 
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 ARG CUDA_DEVEL_IMAGE=nvidia/cuda:12.9.1-devel-ubuntu24.04
@@ -28,6 +32,12 @@ FROM ${PYTHON_IMAGE} AS builder
 ENV PIP_CONSTRAINT=/src/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/boffin/bin:$PATH
 RUN python -m venv /opt/boffin
 WORKDIR /src
+
+# What lists an image's packages; itself in none.
+FROM ${PYTHON_IMAGE} AS sbom
+COPY deploy/locks/sbom.txt /lock.txt
+RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked \
+    python -m venv /opt/sbom && /opt/sbom/bin/pip install --require-hashes --no-deps --requirement /lock.txt
 
 # Only llama.cpp's pin, so that no other line of the constraints builds llama.cpp anew.
 FROM ${PYTHON_IMAGE} AS llama-version
@@ -56,45 +66,58 @@ ENV CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=O
 RUN CMAKE_BUILD_PARALLEL_LEVEL="$(nproc)" \
     pip wheel --no-cache-dir --no-deps --wheel-dir /built --requirement constraints.txt
 
-# The dependencies come before our own code: an empty project with the same pyproject.toml pulls them in, in the
-# versions of the constraints (PIP_CONSTRAINT, which hadolint's DL3013 doesn't know).
+# The dependencies come before our own code: first what is locked; then an empty project with the same pyproject.toml pulls in what
+# isn't, in the versions of the constraints (PIP_CONSTRAINT, which hadolint's DL3013 doesn't know).
 FROM builder AS project
+ARG PIP_EXTRA_INDEX_URL
 ENV PIP_FIND_LINKS="/wheels /built"
 RUN mkdir /wheels /built
 COPY constraints.txt pyproject.toml ./
 RUN touch README.md LICENSE
 
 FROM project AS trainer-build
+COPY deploy/locks/trainer.txt lock.txt
 # hadolint ignore=DL3013
 RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked --mount=type=bind,from=wheels,target=/wheels \
-    pip install ".[trainer,curation,evaluation]"
+    pip install --require-hashes --no-deps --requirement lock.txt \
+ && pip install ".[trainer,curation,evaluation]"
 COPY . .
-RUN pip install --no-cache-dir --no-deps --force-reinstall . && pip uninstall --yes pip
+RUN --mount=type=bind,from=sbom,source=/opt/sbom,target=/opt/sbom \
+    pip install --no-cache-dir --no-deps --force-reinstall . && pip uninstall --yes pip \
+ && /opt/sbom/bin/cyclonedx-py environment --output-reproducible --output-file /opt/boffin/sbom.cdx.json /opt/boffin
 
 FROM project AS convert-build
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 && apt-get clean && rm -rf /var/lib/apt/lists/*
+COPY deploy/locks/convert.txt lock.txt
 # hadolint ignore=DL3013
 RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked --mount=type=bind,from=wheels,target=/wheels \
     --mount=type=bind,from=llama,source=/built,target=/built \
-    pip install ".[convert]"
+    pip install --require-hashes --no-deps --requirement lock.txt \
+ && pip install ".[convert]"
 COPY scripts scripts
 RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked \
     python scripts/install_llama.py --backend cpu
 COPY . .
-RUN pip install --no-cache-dir --no-deps --force-reinstall . && pip uninstall --yes pip
+RUN --mount=type=bind,from=sbom,source=/opt/sbom,target=/opt/sbom \
+    pip install --no-cache-dir --no-deps --force-reinstall . && pip uninstall --yes pip \
+ && /opt/sbom/bin/cyclonedx-py environment --output-reproducible --output-file /opt/boffin/sbom.cdx.json /opt/boffin
 
 FROM project AS appliance-build
+COPY deploy/locks/appliance.txt lock.txt
 # hadolint ignore=DL3013
 RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked --mount=type=bind,from=wheels,target=/wheels \
     --mount=type=bind,from=llama-variants,source=/built,target=/built \
-    pip install ".[appliance]" \
+    pip install --require-hashes --no-deps --requirement lock.txt \
+ && pip install ".[appliance]" \
 # The wheel of llama.cpp carries its libraries twice, and the binding loads those beside it; there go the variants, too.
  && mv /opt/boffin/lib/python3*/site-packages/bin/libggml-*.so /opt/boffin/lib/python3*/site-packages/llama_cpp/lib/ \
  && rm -r /opt/boffin/lib/python3*/site-packages/lib /opt/boffin/lib/python3*/site-packages/include \
     /opt/boffin/lib/python3*/site-packages/bin
 COPY . .
-RUN pip install --no-cache-dir --no-deps --force-reinstall . && pip uninstall --yes setuptools pip
+RUN --mount=type=bind,from=sbom,source=/opt/sbom,target=/opt/sbom \
+    pip install --no-cache-dir --no-deps --force-reinstall . && pip uninstall --yes setuptools pip \
+ && /opt/sbom/bin/cyclonedx-py environment --output-reproducible --output-file /opt/boffin/sbom.cdx.json /opt/boffin
 
 # What every final image shares: a user without rights, the OpenMP runtime, no compiler.
 FROM ${PYTHON_IMAGE} AS runtime
@@ -167,14 +190,20 @@ RUN ln -s libcuda.so /usr/local/cuda/lib64/stubs/libcuda.so.1 \
  && CMAKE_ARGS="-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES}" \
     LIBRARY_PATH=/usr/local/cuda/lib64/stubs CMAKE_BUILD_PARALLEL_LEVEL="$(nproc)" \
     pip wheel --no-cache-dir --no-deps --wheel-dir /built --requirement constraints.txt
+COPY deploy/locks/sbom.txt sbom.txt
+RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked \
+    python3 -m venv /opt/sbom && PIP_CONSTRAINT='' /opt/sbom/bin/pip install --require-hashes --no-deps --requirement sbom.txt
+COPY deploy/locks/appliance.txt lock.txt
 COPY constraints.txt pyproject.toml ./
 RUN touch README.md LICENSE
 # hadolint ignore=DL3013
 RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked \
-    pip install ".[appliance]" \
+    pip install --require-hashes --no-deps --requirement lock.txt \
+ && pip install ".[appliance]" \
  && rm -r /opt/boffin/lib/python3*/site-packages/lib /opt/boffin/lib/python3*/site-packages/include
 COPY . .
-RUN pip install --no-cache-dir --no-deps --force-reinstall . && pip uninstall --yes pip
+RUN pip install --no-cache-dir --no-deps --force-reinstall . && pip uninstall --yes pip \
+ && /opt/sbom/bin/cyclonedx-py environment --output-reproducible --output-file /opt/boffin/sbom.cdx.json /opt/boffin
 
 FROM ${CUDA_RUNTIME_IMAGE} AS appliance-cuda
 ARG VERSION=0.1.0

@@ -132,6 +132,15 @@ screenshots: setup ## make pictures of the real terminal UI's states with the de
 docs: setup ## write docs/settings.md from the settings
 	@$(BIN)/python scripts/settings_reference.py > docs/settings.md
 
+.venv-ship/.ready: pyproject.toml constraints.txt
+	@test -x .venv-ship/bin/python || $(PYTHON) -m venv .venv-ship
+	@echo "Installing what looks the images over."
+	@.venv-ship/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e '.[ship]'
+	@touch $@
+
+locks: .venv-ship/.ready ## write deploy/locks: what the images install, with every file's digest
+	@.venv-ship/bin/python scripts/locks.py
+
 clean: ## remove what was built, but not .venv
 	rm -rf $(POCKET)/workspace $(POCKET)/workspace-expert $(POCKET)/workspace-reading examples/corpus/workspace build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

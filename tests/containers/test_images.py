@@ -19,6 +19,7 @@ import yaml
 
 from appliance.engine.disk import DiskStats
 from appliance.settings import ApplianceSettings
+from scripts.locks import EXTRAS
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = ("trainer", "convert", "appliance", "appliance-cuda")
@@ -83,6 +84,33 @@ def test_a_target_installs_extras_that_exist_under_the_constraints(target: str) 
     assert "PIP_CONSTRAINT=/src/constraints.txt" in environment
 
 
+@pytest.mark.parametrize("name", EXTRAS)
+def test_what_a_target_installs_is_locked_in_the_tested_versions(name: str) -> None:
+    text = (ROOT / "deploy/locks" / f"{name}.txt").read_text()
+    locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
+    pins = re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    tested = {re.sub(r"[-_.]+", "-", package).lower(): version for package, version in pins}
+    # One that isn't among the tested is of another system, or belongs to the tool that lists packages alone.
+    assert {package: tested.get(package, version) for package, version in locked.items()} == locked
+    for entry in re.split(r"\n(?=\S)", text.strip())[1:]:
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
+    extras = PROJECT["project"]["optional-dependencies"]
+    wanted = [*PROJECT["project"]["dependencies"], *(line for extra in EXTRAS[name] for line in extras[extra])]
+    named = {re.sub(r"[-_.]+", "-", re.split(r"[ >=<~;\[]", line)[0]).lower() for line in wanted if EXTRAS[name]}
+    assert named - {"torch", "llama-cpp-python"} <= locked.keys()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_lock_is_installed_by_its_digests_before_anything_else(target: str) -> None:
+    name = target.removesuffix("-cuda")
+    assert extras(target) == set(EXTRAS[name])
+    instructions = STAGES[f"{target}-build"].instructions
+    copied = instructions.index(("COPY", f"deploy/locks/{name}.txt lock.txt"))
+    install = next(value for _, value in instructions[copied:] if ".[" in value)
+    assert re.search(r"pip install --require-hashes --no-deps --requirement lock\.txt +&& pip install", install)
+    assert "/opt/boffin/sbom.cdx.json" in instructions[-1][1]
+
+
 def test_the_trainer_curates_and_evaluates_too() -> None:
     assert {"trainer", "curation", "evaluation"} <= extras("trainer")
     installed = " ".join(STAGES["trainer"].all("RUN")).split()
@@ -135,7 +163,7 @@ def test_only_what_the_images_are_made_of_is_sent_to_the_builder() -> None:
     assert lines[0] == "*"
     allowed = {line[1:] for line in lines if line[0] == "!"}
     rooms = {pattern.rstrip("*") for pattern in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
-    files = {"LICENSE", "README.md", "constraints.txt", "pyproject.toml", "scripts/install_llama.py"}
+    files = {"LICENSE", "README.md", "constraints.txt", "deploy/locks", "pyproject.toml", "scripts/install_llama.py"}
     assert allowed == rooms | files
     assert all((ROOT / path).exists() for path in allowed)
 
@@ -195,6 +223,10 @@ def test_every_service_builds_a_target_and_drops_its_rights() -> None:
         assert service["security_opt"] == ["no-new-privileges:true"], name
         # On the host's network the server itself listens on loopback.
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+    # Caddy's program carries this capability: without it the kernel refuses to start it.
+    assert {name: service["cap_add"] for name, service in COMPOSE["services"].items() if "cap_add" in service} == {
+        "proxy": ["NET_BIND_SERVICE"]
+    }
     for name, service in OURS.items():
         assert service["build"]["target"] in TARGETS, name
     for name in ("appliance", "cuda", "replica"):
@@ -204,7 +236,7 @@ def test_every_service_builds_a_target_and_drops_its_rights() -> None:
 
 def test_every_profile_is_whole() -> None:
     profiles = {service["profiles"][0] for service in COMPOSE["services"].values()}
-    assert profiles == {"train", "appliance", "cuda", "scale", "monitoring"}
+    assert profiles == {"train", "appliance", "cuda", "scale", "monitoring", "llama", "vllm"}
     for service in COMPOSE["services"].values():
         assert set(service.get("secrets", [])) <= COMPOSE["secrets"].keys()
         for volume in service.get("volumes", []):
