@@ -149,6 +149,8 @@ RUN apt-get update \
 COPY --from=trainer-build /opt/boffin /opt/boffin
 USER 1000:1000
 WORKDIR /project
+# It runs a command and ends.
+HEALTHCHECK NONE
 
 FROM runtime AS convert
 LABEL org.opencontainers.image.title="boffin-convert" \
@@ -156,6 +158,8 @@ LABEL org.opencontainers.image.title="boffin-convert" \
 COPY --from=convert-build /opt/boffin /opt/boffin
 USER 1000:1000
 WORKDIR /project
+# It runs a command and ends.
+HEALTHCHECK NONE
 
 FROM runtime AS appliance
 LABEL org.opencontainers.image.title="boffin-appliance" \

@@ -17,8 +17,14 @@ QUESTION := How do I make an array of evenly spaced numbers with numpy?
 EXTRAS := curation,trainer,convert,evaluation,appliance,web,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
+# What `docker buildx build` is to be told besides, and the images that are looked over.
+BUILD :=
+IMAGES := boffin-appliance boffin-convert boffin-trainer boffin-appliance-cuda
+# Its checks come with it. Known flaws of packages are another matter: their list changes daily, and has to be fetched.
+TRIVY := --quiet --exit-code 1 --skip-check-update --table-mode detailed
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo expert corpus test lint format screenshots docs clean clients
+.PHONY: help setup demo expert corpus test lint format screenshots docs clean clients images scan locks
 .PHONY: bench bench-startup bench-symbols bench-curation bench-datasets bench-merge bench-quantise bench-train bench-qlora
 .PHONY: bench-determinism bench-serve bench-ground bench-cache bench-batch bench-chat bench-speculation soak
 
@@ -137,6 +143,22 @@ docs: setup ## write docs/settings.md from the settings
 	@echo "Installing what looks the images over."
 	@.venv-ship/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e '.[ship]'
 	@touch $@
+
+images: ## build the images that need no card, and what stands in for other people's in their tests
+	@for target in trainer convert appliance; do \
+	  docker buildx build $(BUILD) --target $$target --tag boffin-$$target . || exit 1; done
+	@for target in caddy prometheus llama; do docker buildx build $(BUILD) --file tests/containers/stand-ins.Dockerfile \
+	  --target $$target --tag boffin-test-$$target tests/containers || exit 1; done
+
+scan: .venv-ship/.ready ## look over the Dockerfile, the shell scripts, and the images that are built
+	@.venv-ship/bin/hadolint Dockerfile
+	@.venv-ship/bin/hadolint --ignore DL3008 --ignore DL3009 tests/containers/stand-ins.Dockerfile
+	@.venv-ship/bin/shellcheck .ci/run boffin/install.sh
+	@.venv-ship/bin/shellcheck --shell=sh examples/clients/*.sh
+	@.venv-ship/bin/trivy config $(TRIVY) Dockerfile
+	@for image in $(IMAGES); do docker image inspect $$image >/dev/null 2>&1 || continue; \
+	  echo "Looking $$image over."; .venv-ship/bin/trivy image $(TRIVY) --offline-scan --scanners misconfig,secret \
+	  --image-config-scanners misconfig,secret $$image || exit 1; done
 
 locks: .venv-ship/.ready ## write deploy/locks: what the images install, with every file's digest
 	@.venv-ship/bin/python scripts/locks.py
