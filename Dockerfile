@@ -177,14 +177,14 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["pyt
 CMD ["serve", "--bundle", "/bundle"]
 
 # llama.cpp for the card generations that are listed, and for any processor with AVX2.
-FROM ${CUDA_DEVEL_IMAGE} AS appliance-cuda-build
+FROM ${CUDA_DEVEL_IMAGE} AS llama-cuda
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends build-essential python3 python3-venv \
  && apt-get clean \
  && rm -rf /var/lib/apt/lists/* \
  && python3 -m venv /opt/boffin
-ENV PATH=/opt/boffin/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=/src/constraints.txt PIP_FIND_LINKS=/built
+ENV PATH=/opt/boffin/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 COPY --from=llama-version /llama.txt constraints.txt
 # CMake's list: 75 Turing, 80 and 86 Ampere, 89 Ada, 90 Hopper, 120 Blackwell; the last as PTX, too, for what comes after.
@@ -194,14 +194,25 @@ RUN ln -s libcuda.so /usr/local/cuda/lib64/stubs/libcuda.so.1 \
  && CMAKE_ARGS="-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES}" \
     LIBRARY_PATH=/usr/local/cuda/lib64/stubs CMAKE_BUILD_PARALLEL_LEVEL="$(nproc)" \
     pip wheel --no-cache-dir --no-deps --wheel-dir /built --requirement constraints.txt
-COPY deploy/locks/sbom.txt sbom.txt
+
+# A machine without CUDA builds and runs all but that with `--build-context llama-cuda=docker-image://…`, of the stage llama.
+FROM ${CUDA_RUNTIME_IMAGE} AS appliance-cuda-build
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends libgomp1 python3 python3-venv \
+ && apt-get clean \
+ && rm -rf /var/lib/apt/lists/* \
+ && python3 -m venv /opt/boffin && python3 -m venv /opt/sbom
+ENV PATH=/opt/boffin/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=/src/constraints.txt PIP_FIND_LINKS=/built
+WORKDIR /src
+COPY deploy/locks/sbom.txt deploy/locks/
 RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked \
-    python3 -m venv /opt/sbom && PIP_CONSTRAINT='' /opt/sbom/bin/pip install --require-hashes --no-deps --requirement sbom.txt
-COPY deploy/locks/appliance.txt lock.txt
+    PIP_CONSTRAINT='' /opt/sbom/bin/pip install --require-hashes --no-deps --requirement deploy/locks/sbom.txt
 COPY constraints.txt pyproject.toml ./
 RUN touch README.md LICENSE
+COPY deploy/locks/appliance.txt lock.txt
 # hadolint ignore=DL3013
-RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked \
+RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked --mount=type=bind,from=llama-cuda,source=/built,target=/built \
     pip install --require-hashes --no-deps --requirement lock.txt \
  && pip install ".[appliance]" \
  && rm -r /opt/boffin/lib/python3*/site-packages/lib /opt/boffin/lib/python3*/site-packages/include

@@ -77,6 +77,7 @@ def test_it_calls_nobody(container: tuple[str, str]) -> None:
     assert asked.returncode and "offline" in asked.stderr
 
 
+@pytest.mark.skipif(IMAGE != "boffin-appliance", reason="only this one has several")
 def test_the_best_of_several_back_ends_is_loaded(container: tuple[str, str]) -> None:
     code = (
         "from pathlib import Path; import llama_cpp; from appliance.engine.backend import loaded_backends;"

@@ -145,7 +145,7 @@ def test_llama_cpp_is_not_tied_to_the_machine_that_builds_it() -> None:
     variants = re.findall(r"(-D\w+=\w+)", " ".join(STAGES["llama-variants"].all("ENV")))
     assert {"-DGGML_NATIVE=OFF", "-DGGML_BACKEND_DL=ON", "-DGGML_CPU_ALL_VARIANTS=ON"} <= set(variants)
     # pip's cache doesn't look at CMAKE_ARGS: another kind of build must not come out of it.
-    for stage in ("llama-variants", "appliance-cuda-build"):
+    for stage in ("llama-variants", "llama-cuda"):
         assert "pip wheel --no-cache-dir" in " ".join(STAGES[stage].all("RUN"))
 
 
