@@ -1,6 +1,6 @@
 """The image of convert, run under a Docker Engine: it makes a sealed bundle and packs it, without rights or network.
 
-Skipped where there is no engine or no image: `docker build --target convert -t boffin-convert .` builds it.
+Skipped where there is no engine or no image: `make images` builds it.
 BOFFIN_CONVERT_IMAGE names another.
 """
 
@@ -23,8 +23,11 @@ from boffin.build import inputs_of
 from boffin.project import Project, open_project
 from boffin.stages import STAGES
 from boffin.workspace import Stamp, now, write_stamp
+from bundle.documentation import write_index
 from bundle.manifest import load_manifest, verify
+from bundle.passages import DOCUMENTATION
 from bundle.records import Provenance, Record, write_records
+from tests.containers.conftest import OWNER, give, need
 from trainer.base import base_template
 
 IMAGE = os.environ.get("BOFFIN_CONVERT_IMAGE", "boffin-convert")
@@ -44,10 +47,7 @@ quantisations = ["Q8_0", "F16"]
 
 @pytest.fixture(scope="module", autouse=True)
 def image() -> None:
-    if not shutil.which("docker"):
-        pytest.skip("there is no docker command")
-    if subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False).returncode:
-        pytest.skip(f"there is no engine, or it has no image {IMAGE}")
+    need(IMAGE)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,7 @@ def project(make_base: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
     write_records(dataset / "train.jsonl", [record] * 3)
     write_records(dataset / "eval.jsonl", [record])
     (dataset / "symbols.json").write_text('{"packages": {}}')
+    write_index(dataset / DOCUMENTATION, [])
     torch.manual_seed(2)
     model = get_peft_model(
         LlamaForCausalLM.from_pretrained(base),
@@ -95,16 +96,14 @@ def _stamp(project: Project, artefact: str) -> None:
 def docker(*arguments: str, options: Sequence[str] = ()) -> str:
     command = ["docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", "--read-only", "--tmpfs", "/tmp"]
     command += ["--security-opt", "no-new-privileges:true", "--env", "HOME=/tmp", *options]
-    command += ["--user", f"{os.getuid() or 1000}:{os.getgid() or 1000}"]
+    command += ["--user", f"{OWNER[0]}:{OWNER[1]}"]
     run = subprocess.run([*command, IMAGE, *arguments], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
 
 
 def test_it_makes_a_sealed_bundle_and_packs_it(project: Path) -> None:
-    if os.getuid() == 0:  # the image's user is not root, and has to write here
-        for path in (project, *project.rglob("*")):
-            os.chown(path, 1000, 1000, follow_symlinks=False)
+    give(project)
     mounted = ("--volume", f"{project}:/project")
     docker("convert", options=mounted)
     bundle = (project / "workspace" / "bundle").resolve()

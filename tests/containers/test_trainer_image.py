@@ -1,6 +1,6 @@
 """The trainer's image, run under a Docker Engine: ten records curated and two steps taken, without rights or network.
 
-Skipped where there is no engine or no image: `docker build --target trainer -t boffin-trainer .` builds it.
+Skipped where there is no engine or no image: `make images` builds it.
 BOFFIN_TRAINER_IMAGE names another.
 """
 
@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.containers.conftest import need
 
 IMAGE = os.environ.get("BOFFIN_TRAINER_IMAGE", "boffin-trainer")
 PROJECT = """
@@ -37,10 +39,7 @@ allow_too_long = 0.5   # a record that the recipe has no room for is no fault of
 
 @pytest.fixture(scope="module", autouse=True)
 def image() -> None:
-    if not shutil.which("docker"):
-        pytest.skip("there is no docker command")
-    if subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False).returncode:
-        pytest.skip(f"there is no engine, or it has no image {IMAGE}")
+    need(IMAGE)
 
 
 def docker(*arguments: str) -> str:
