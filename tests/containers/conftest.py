@@ -45,8 +45,8 @@ def give(*paths: Path) -> None:
 
 @pytest.fixture(scope="session")
 def pocket_bundle() -> Path:
-    """The demo's bundle, or the one that BOFFIN_TEST_BUNDLE names."""
-    bundle = Path(os.environ.get("BOFFIN_TEST_BUNDLE", ROOT / "examples/pocket/workspace/bundle"))
+    """The demo's bundle, or the one that TEST_BUNDLE names."""
+    bundle = Path(os.environ.get("TEST_BUNDLE", ROOT / "examples/pocket/workspace/bundle"))
     if not (bundle / "manifest.json").is_file():
         pytest.skip(f"there is no bundle {bundle}: `make demo` builds it")
     return bundle.resolve()

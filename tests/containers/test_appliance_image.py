@@ -1,6 +1,6 @@
 """The appliance's image, run under a Docker Engine: it answers without rights, on a read-only file system, and stops.
 
-Skipped where there is no engine, no image (`make images` builds it; BOFFIN_APPLIANCE_IMAGE names another) or no bundle.
+Skipped where there is no engine, no image (`make images` builds it; APPLIANCE_IMAGE names another) or no bundle.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 from tests.containers.conftest import docker, done, need
 
-IMAGE = os.environ.get("BOFFIN_APPLIANCE_IMAGE", "boffin-appliance")
+IMAGE = os.environ.get("APPLIANCE_IMAGE", "boffin-appliance")
 MEMORY = 1500 * 2**20
 RIGHTS = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 

@@ -129,6 +129,21 @@ def test_one_appliance_answers_on_loopback_and_ends_with_zero(
     assert (state["ExitCode"], state["OOMKilled"]) == (0, False)
 
 
+def test_the_readmes_command_brings_it_up(pocket_bundle: Path) -> None:
+    need("boffin-appliance")
+    (port,) = _free_ports(1)
+    readme = (ROOT / "README.md").read_text().splitlines()
+    line = next(each for each in readme if "docker compose" in each)
+    assert "./my-expert/workspace/bundle" in line
+    command = line.replace("./my-expert/workspace/bundle", str(pocket_bundle))
+    variables = {**os.environ, "COMPOSE_PROJECT_NAME": f"boffin-readme-{os.getpid()}", "PORT": port}
+    try:
+        subprocess.run(["sh", "-c", command], cwd=ROOT, env=variables, check=True)
+        assert _ask(_client(port))
+    finally:
+        docker("compose", "--profile", "appliance", "down", environment=variables)
+
+
 @pytest.fixture
 def secrets(tmp_path: Path) -> dict[str, str]:
     """A file of keys, one of them for metrics; nobody but the owner can read them. `alice` is the other's text."""

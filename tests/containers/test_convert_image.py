@@ -1,7 +1,7 @@
 """The image of convert, run under a Docker Engine: it makes a sealed bundle and packs it, without rights or network.
 
 Skipped where there is no engine or no image: `make images` builds it.
-BOFFIN_CONVERT_IMAGE names another.
+CONVERT_IMAGE names another.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bundle.records import Provenance, Record, write_records
 from tests.containers.conftest import OWNER, give, need
 from trainer.base import base_template
 
-IMAGE = os.environ.get("BOFFIN_CONVERT_IMAGE", "boffin-convert")
+IMAGE = os.environ.get("CONVERT_IMAGE", "boffin-convert")
 PROJECT = """
 [project]
 name = "mini"

@@ -1,7 +1,7 @@
 """The trainer's image, run under a Docker Engine: ten records curated and two steps taken, without rights or network.
 
 Skipped where there is no engine or no image: `make images` builds it.
-BOFFIN_TRAINER_IMAGE names another.
+TRAINER_IMAGE names another.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 from tests.containers.conftest import need
 
-IMAGE = os.environ.get("BOFFIN_TRAINER_IMAGE", "boffin-trainer")
+IMAGE = os.environ.get("TRAINER_IMAGE", "boffin-trainer")
 PROJECT = """
 [project]
 name = "mini"
