@@ -66,6 +66,25 @@ function render(target, text, whole) {
   }
 }
 
+// Marks go behind the sentences that are cited; the server counts characters, JavaScript halves of some of them.
+function marked(text, marks) {
+  const signs = marks.length ? [...text] : [];
+  for (const { end_index, number } of [...marks].sort((a, b) => b.end_index - a.end_index))
+    signs.splice(end_index, 0, " [" + number + "]");
+  return signs.join("") || text;
+}
+
+// What the expert read, and what in its code doesn't exist.
+function foot({ read = [], wrong = [] }) {
+  const said = wrong.map(({ name, nearest }) =>
+    make("p", {}, "There is no ", make("code", {}, name), ...(nearest ? ["; the nearest is ", make("code", {}, nearest)] : []), "."));
+  const sources = read.map(({ number, title, url }) => {
+    const safe = /^https?:\/\//i.test(url);
+    return make("li", { value: number }, safe ? make("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, title) : title);
+  });
+  return [...said, ...(sources.length ? ["Read:", make("ol", {}, ...sources)] : [])];
+}
+
 function copier(code) {
   const button = make("button", { type: "button", class: "copy" }, "Copy");
   button.onclick = async () => {
@@ -105,13 +124,18 @@ const sheet = make("link", { rel: "stylesheet", href: new URL("panel.css", sourc
 sheet.onload = () => { host.hidden = false; };
 host.attachShadow({ mode: "open" }).append(sheet, opener, panel);
 
-function turn(role, text) {
+function turn(role, text, notes = {}) {
   const body = make("div", { class: "body" });
   const who = make("p", { class: "unseen" }, role === "user" ? "You asked:" : "Answer:");
-  log.append(make("div", { class: "turn " + role }, who, body));
+  log.append(make("div", { class: "turn " + role }, who, body, make("div", { class: "foot" })));
   if (role === "user") body.textContent = text;
-  else render(body, text, true);
+  else close(body, text, notes);
   return body;
+}
+
+function close(body, text, notes) { // all of an answer is there
+  render(body, marked(text, notes.marks || []), true);
+  body.nextSibling.replaceChildren(...foot(notes));
 }
 
 function follow() { // unless the reader has scrolled up
@@ -135,7 +159,8 @@ function match() {
 let messages = [];
 try {
   const kept = JSON.parse(localStorage.getItem(STORE)) || [];
-  const fits = ({ role, content }, at) => role === ["user", "assistant"][at % 2] && typeof content === "string";
+  const fits = ({ role, content, read = [], wrong = [], marks = [] }, at) => role === ["user", "assistant"][at % 2] &&
+    typeof content === "string" && [read, wrong, marks].every((list) => Array.isArray(list) && list.every(Boolean));
   if (kept.length % 2 === 0 && kept.every(fits)) messages = kept;
 } catch {} // no storage here, or what is in it isn't ours
 
@@ -165,9 +190,9 @@ async function* pieces(reply) {
     for (const event of events) {
       const data = event.replace(/^data: /, "");
       if (data === "[DONE]") return;
-      const { error, choices } = JSON.parse(data);
+      const { error, sources, choices } = JSON.parse(data);
       if (error) throw new Error("The answer broke off: " + error.message);
-      yield (choices[0] && choices[0].delta.content) || "";
+      yield { sources, ...choices[0] };
     }
   }
 }
@@ -175,7 +200,8 @@ async function* pieces(reply) {
 async function send(asked) {
   const headers = { "Content-Type": "application/json" };
   if (told.get("key")) headers.Authorization = "Bearer " + told.get("key");
-  const body = JSON.stringify({ stream: true, messages: [...last(CONTEXT), { role: "user", content: asked }] });
+  const before = last(CONTEXT).map(({ role, content }) => ({ role, content }));
+  const body = JSON.stringify({ stream: true, messages: [...before, { role: "user", content: asked }] });
   const reply = await fetch(new URL("v1/chat/completions", server),
     { method: "POST", headers, body, signal: running.signal, credentials: "omit" }).catch((error) => {
     throw running.signal.aborted ? error : new Error("The expert is away. The pages are still here.");
@@ -198,9 +224,14 @@ async function ask(asked) {
   const above = turn("user", asked), body = turn("assistant", "");
   log.scrollTop = log.scrollHeight;
   let text = "", next = 0, failure = "";
+  const notes = { read: [], wrong: [], marks: [] };
   try {
-    for await (const piece of pieces(await send(asked))) {
-      text += piece;
+    for await (const { sources = [], delta = {}, checks = [] } of pieces(await send(asked))) {
+      text += delta.content || "";
+      notes.read.push(...sources.map(({ number, title, url }) => ({ number, title, url })));
+      notes.wrong.push(...checks.flatMap(({ findings }) => findings).map(({ name, nearest }) => ({ name, nearest })));
+      notes.marks.push(...(delta.annotations || []).map((each) => each.url_citation));
+      if (!delta.content) continue;
       const now = performance.now();
       if (now < next) continue; // a long answer takes a while to show: leave the page time for itself
       render(body, text, false);
@@ -214,10 +245,10 @@ async function ask(asked) {
   button.textContent = "Ask";
   state.textContent = failure;
   if (text) {
-    render(body, text, true);
-    messages.push({ role: "user", content: asked }, { role: "assistant", content: text });
+    close(body, text, notes);
+    messages.push({ role: "user", content: asked }, { role: "assistant", content: text, ...notes });
     remember();
-    spoken.textContent = "Answer: " + body.textContent;
+    spoken.textContent = "Answer: " + body.textContent + body.nextSibling.textContent;
   } else {
     for (const part of [above, body]) part.parentNode.remove();
     question.value = question.value || asked;
@@ -231,7 +262,7 @@ function show(open) {
   panel.hidden = !open;
   opener.setAttribute("aria-expanded", open);
   if (!open) return opener.focus();
-  if (!log.childNodes.length) for (const { role, content } of messages) turn(role, content);
+  if (!log.childNodes.length) for (const one of messages) turn(one.role, one.content, one);
   log.scrollTop = log.scrollHeight;
   question.focus();
   look();

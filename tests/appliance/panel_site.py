@@ -88,6 +88,10 @@ class StandIn:
         """Be as new."""
         self.pieces: list[str] = ["Good."]
         """What it says next, piece by piece."""
+        self.sources: list[dict[str, object]] = []
+        """What it read, which its first event tells."""
+        self.told: list[dict[str, object]] = []
+        """Choices that come after its pieces: checks, annotations."""
         self.status = HTTPStatus.OK
         """Anything else is a refusal."""
         self.broken = False
@@ -132,9 +136,13 @@ class _Answers(http.server.BaseHTTPRequestHandler):
             self.wfile.write(b'{"error": {"message": "no such thing"}}')
             return
         self._head(HTTPStatus.OK, "text/event-stream")
+        if expert.sources:
+            self._event(json.dumps({"choices": [{"delta": {"content": ""}}], "sources": expert.sources}))
         for piece in expert.pieces:
             self._event(json.dumps({"choices": [{"delta": {"content": piece}}]}))
             expert.go_on.wait(60)
+        for choice in expert.told:
+            self._event(json.dumps({"choices": [choice]}))
         if not expert.broken:
             self._event("[DONE]")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,6 +112,7 @@ def test_what_came_so_far_is_seen_and_can_be_stopped(site: Site) -> None:
     site.expert.go_on.set()
 
 
+NOTES = '[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "read": [null]}]'
 HOSTILE = [
     "<script>window.harm = 1</script>",
     "<img src=x onerror='window.harm = 1'>",
@@ -185,7 +187,48 @@ def test_the_conversation_is_remembered_here_and_goes_along(site: Site) -> None:
     assert page.run("Object.values(localStorage)") == ["[]"]
 
 
-@pytest.mark.parametrize("kept", ["no JSON", "[1]", '{"a": 1}', '[{"role": "user"}]', "null"])
+def test_what_it_read_is_listed_and_what_does_not_exist_is_said(site: Site) -> None:
+    harm = "<img src=x onerror='window.harm = 1'>"
+    site.expert.sources = [
+        {"number": 1, "title": "json.loads", "url": "https://docs.example/json#loads", "text": "…"},
+        {"number": 2, "title": harm, "url": "javascript:window.harm=1", "text": "…"},
+    ]
+    site.expert.pieces = ["🎉 It reads text. ", "Then more.\n"]
+    citation = {"start_index": 0, "end_index": len("🎉 It reads text."), "url": "", "title": "json.loads", "number": 1}
+    findings = [{"line": 1, "name": "json.loadz", "problem": "no-such-attribute", "nearest": "json.loads"}]
+    site.expert.told = [
+        {"delta": {}, "checks": [{"block": 0, "start": 0, "end": 9, "error": "", "findings": findings}]},
+        {"delta": {"annotations": [{"type": "url_citation", "url_citation": citation}]}},
+    ]
+    page = site.open()
+    ask(page, "How do I read JSON?")
+    foot = f"[...{ROOT}.querySelectorAll('.assistant .foot')].pop()"
+
+    def seen(page: Page) -> list[object]:
+        texts = f"[...{foot}.querySelectorAll('p, li')].map(each => each.textContent)"
+        return [page.run(f"{LAST}.textContent.trim()"), *page.run(texts)]
+
+    wanted = [
+        "🎉 It reads text. [1] Then more.",
+        "There is no json.loadz; the nearest is json.loads.",
+        "json.loads",
+        harm,
+    ]
+    assert seen(page) == wanted
+    assert page.run(f"[...{foot}.querySelectorAll('a')].map(each => each.href)") == ["https://docs.example/json#loads"]
+    assert page.run("window.harm") is None and page.complaints() == []
+    # It is remembered with the answer, and doesn't go along with the next question.
+    page.go(f"{site.url}/index.html?read")
+    opened(page)
+    page.wait(f"{LAST} && {LAST}.textContent")
+    assert seen(page) == wanted
+    ask(page, "And then?")
+    sent: Any = site.expert.asked[-1]["messages"]
+    assert [sorted(message) for message in sent] == [["content", "role"]] * len(sent)
+    page.run(f"{ROOT}.querySelector('[aria-label=\"New conversation\"]').click()")
+
+
+@pytest.mark.parametrize("kept", ["no JSON", "[1]", '{"a": 1}', '[{"role": "user"}]', "null", NOTES])
 def test_a_memory_that_is_not_ours_does_no_harm(site: Site, kept: str) -> None:
     page = site.open()
     page.run(f"localStorage.setItem(Object.keys(localStorage)[0] || 'boffin-panel x', {json.dumps(kept)})")
@@ -257,6 +300,9 @@ def test_axe_finds_nothing_in_either_light(site: Site) -> None:
     site.expert.pieces = [
         "# So\n\nUse `x`, see [there](https://a.example):\n\n```\nx = 1\n```\n\n> q\n\n|a|b|\n|-|-|\n|1|2|"
     ]
+    site.expert.sources = [{"number": 1, "title": "sorted", "url": "https://a.example", "text": ""}]
+    findings = [{"name": "json.loadz", "nearest": ""}]
+    site.expert.told = [{"delta": {}, "checks": [{"findings": findings}]}]
     page = site.open()
     ask(page, "How?")
     for dark in ("", "dark"):
