@@ -92,13 +92,15 @@ class Logs(SettingsPart):
 class Grounding(SettingsPart):
     """What of the documentation the expert reads before it answers, where its bundle has an index."""
 
-    enabled: bool = False
-    """Whether it reads any where a request doesn't say (its field `grounding`). Worth it once the expert is trained for
-    it (`curation.grounded.share`): a small model that isn't may answer worse with documentation than without."""
-    passages: int = Field(default=3, ge=1, le=20)
-    """How many passages at most."""
-    tokens: int = Field(default=400, ge=50)
-    """How long they may be together; never more than a quarter of the context, or half of what a question leaves."""
+    enabled: bool | None = None
+    """Whether it reads any where a request doesn't say (its field `grounding`). Left out, it reads if it is trained for
+    it (`curation.grounded.share`; its bundle says so): a small model that isn't may answer worse with documentation
+    than without."""
+    passages: int | None = Field(default=None, ge=1, le=20)
+    """How many passages at most; left out, as many as it is trained with, or else 3."""
+    tokens: int | None = Field(default=None, ge=50)
+    """How long they may be together, never more than a quarter of the context, or half of what a question leaves; left
+    out, as long as it is trained with, or else 400."""
 
 
 CheckPolicy = Literal["off", "flag", "repair"]

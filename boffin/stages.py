@@ -239,14 +239,21 @@ def _run_base_bundle(project: Project, out: Path, progress: Progress) -> StageRe
 def _convert(
     project: Project, name: str, adapter: Path | None, template: Any, out: Path, progress: Progress
 ) -> StageResult:
+    from bundle.manifest import Reading
     from convert.stage import run
 
-    settings = project.settings
+    settings, grounded = project.settings, project.settings.curation.grounded
     base, revision = base_folder(project)
     dataset = project.workspace.path(DATASET).resolve()
-    return run(settings.convert, name, settings.project.base, revision, base, adapter, template, dataset, out, progress)
+    reading = None
+    if grounded.share:
+        reading = Reading(passages=grounded.passages, tokens=grounded.characters // _TOKEN)
+    named = (settings.convert, name, settings.project.base, revision)
+    return run(*named, base, adapter, template, dataset, out, progress, reading)
 
 
+_TOKEN = 3
+"""Characters of documentation, about."""
 _DATASET_FILES = _of_files(TRAIN, EVAL, SYMBOLS, DOCUMENTATION)
 _ADAPTER = ("adapter_model.safetensors", "adapter_config.json", "template.json")
 _ADAPTER_FILES = _of_files(*_ADAPTER)
@@ -276,8 +283,8 @@ STAGES = {
             _ADAPTER_FILES,
             _discard_preference_checkpoints,
         ),
-        Stage("convert-base", BASE_BUNDLE, 4, (BASE, DATASET), _base_bundle_depends, _run_base_bundle, _served),
-        Stage("convert", BUNDLE, 4, (BASE, DATASET, ADAPTER, PREFERRED), _convert_depends, _run_convert, _served),
+        Stage("convert-base", BASE_BUNDLE, 5, (BASE, DATASET), _base_bundle_depends, _run_base_bundle, _served),
+        Stage("convert", BUNDLE, 5, (BASE, DATASET, ADAPTER, PREFERRED), _convert_depends, _run_convert, _served),
         Stage(
             "evaluate",
             REPORT,

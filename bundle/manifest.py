@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bundle.atomic import write_text
 from bundle.digests import digest_files, digest_value
@@ -48,6 +48,17 @@ class ModelFile(BaseModel):
     """Its size in bytes."""
 
 
+class Reading(BaseModel):
+    """How much of the documentation stood before the questions that an expert was trained on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    passages: int = Field(ge=1)
+    """How many passages at most."""
+    tokens: int = Field(ge=1)
+    """How long they were together, at most."""
+
+
 class Manifest(BaseModel):
     """What a bundle is."""
 
@@ -75,6 +86,8 @@ class Manifest(BaseModel):
     """Licence of the base model (`base`) and of each documented library."""
     models: list[ModelFile]
     """The GGUF files, the default one first."""
+    reading: Reading | None = None
+    """What the expert reads before it answers, unless told otherwise; None where it wasn't trained to read."""
     evidence: Evidence | None = None
     """What was measured before it was sealed; None in the bundle of a base model, and in older ones."""
     files: dict[str, str] = {}

@@ -19,7 +19,7 @@ from bundle.atomic import write_text
 from bundle.digests import digest_file, digest_value
 from bundle.errors import ConvertError, DatasetError
 from bundle.evidence import Evidence, Proof
-from bundle.manifest import NAME, PICTURE, SYMBOLS, Manifest, ModelFile, seal
+from bundle.manifest import NAME, PICTURE, SYMBOLS, Manifest, ModelFile, Reading, seal
 from bundle.passages import DOCUMENTATION
 from bundle.records import EVAL, TRAIN, Record, read_records
 from bundle.stage import Progress, StageResult
@@ -81,12 +81,15 @@ def run(
     dataset: Path | None,
     out: Path,
     progress: Progress,
+    reading: Reading | None = None,
 ) -> StageResult:
     """Make a bundle in the empty folder `out`.
 
     `base` is a Hugging Face folder. Of the `dataset` the symbol table and the documentation are carried over; its
     held-out records are what the bundle is proven and measured on, its training records what the importance matrix is
     computed on.
+
+    `reading` goes into the manifest as it is.
 
     Without an `adapter` the bundle is the base itself, of every type that the tuned one may be compared in. Only its
     tokens are proven; the dataset, if there is one, gives it the same importance matrix and documentation.
@@ -148,6 +151,7 @@ def run(
             llama_cpp=llama_version(),
             licences=inputs.licences,
             models=models,
+            reading=reading,
             evidence=evidence if inputs.passages else None,
         ),
     )

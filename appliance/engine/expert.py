@@ -39,6 +39,8 @@ ANSWERS = "answers"
 PREFIXES = "prefixes"
 """Folder of the cache of prefixes there."""
 _NOTHING = Grounding()
+_PASSAGES, _TOKENS = 3, 400
+"""Of documentation, where neither the settings nor the bundle say how much."""
 
 
 class MoreSampling(TypedDict, total=False):
@@ -155,13 +157,16 @@ class Expert:
             BundleError: the bundle's index is damaged.
             TemplateError: the template refuses the conversation.
         """
-        settings = self.settings.grounding
-        wanted = settings.enabled if wanted is None else wanted
+        settings, reading = self.settings.grounding, self.manifest.reading
+        if wanted is None:
+            wanted = reading is not None if settings.enabled is None else settings.enabled
         if self.library.documentation is None or not wanted:
             return _NOTHING
         left = self.settings.context - len(self.chat_prompt(messages))
-        room = min(settings.tokens, self.settings.context // 4, left // 2)
-        return self.library.ground(messages, room, lambda text: len(self.model.tokenize(text)), settings.passages)
+        passages, tokens = (reading.passages, reading.tokens) if reading else (_PASSAGES, _TOKENS)
+        room = min(settings.tokens or tokens, self.settings.context // 4, left // 2)
+        most = settings.passages or passages
+        return self.library.ground(messages, room, lambda text: len(self.model.tokenize(text)), most)
 
     def chat_prompt(
         self, messages: Sequence[Message], begun: str = "", grounding: Grounding = _NOTHING

@@ -51,7 +51,7 @@ class Welcome(Vertical):
         """Yield the greeting and the examples."""
         yield Static(Content(f"Ask {self._expert}"), classes="greeting")
         yield Static(
-            "It answers from memory, offline. It can be wrong: run what it writes.",
+            "It answers offline, and can be wrong: run what it writes.",
             classes="note",
         )
         yield Static("You could ask", classes="lead")

@@ -18,6 +18,7 @@ from appliance.launch import LocalServer
 from appliance.settings import ApplianceSettings, Grounding
 from bundle.documentation import write_index
 from bundle.errors import BundleError
+from bundle.manifest import Reading
 from bundle.passages import DOCUMENTATION, Passage
 from bundle.records import Provenance, Record
 from trainer.encoding import Encoder
@@ -226,6 +227,16 @@ def test_code_with_a_wrong_name_is_answered_at_once(reader: Expert) -> None:
     assert reader.ground(asked).missing == ("zoo.feeds",) and not reader.ground(asked).opening
     assert reader.ground(NO_SUCH).opening == SAYS_SO
     assert not reader.ground([{"role": "user", "content": "Thanks!"}]).opening
+
+
+def test_an_expert_that_was_trained_to_read_does_and_as_much(reader: Expert, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = reader.manifest.model_copy(update={"reading": Reading(passages=1, tokens=60)})
+    monkeypatch.setattr(reader, "manifest", trained)
+    asked = [{"role": "user", "content": "How do I feed an animal, or count animals, of the zoo?"}]
+    for settings, passages in ((Grounding(), 1), (Grounding(enabled=False), 0), (Grounding(passages=2, tokens=200), 2)):
+        monkeypatch.setattr(reader, "settings", reader.settings.model_copy(update={"grounding": settings}))
+        assert len(reader.ground(asked).sources) == passages
+    assert not reader.ground(asked, False).sources
 
 
 def test_an_expert_reads_only_when_asked(reader: Expert, monkeypatch: pytest.MonkeyPatch) -> None:

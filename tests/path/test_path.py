@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 from boffin.workspace import STAMP
 from bundle.atomic import BUILDS
-from bundle.manifest import verify
+from bundle.manifest import Reading, verify
 from bundle.records import EVAL, SYMBOLS, TRAIN, read_records
 from bundle.stage import silent
 from convert.gguf import convert_to_gguf
@@ -29,6 +29,11 @@ base = "tiny.gguf"
 [[curation.sources]]
 kind = "package"
 packages = ["requests"]
+
+[curation.grounded]
+share = 0.5
+passages = 2
+characters = 300
 
 [trainer]
 recipe = "tiny.toml"
@@ -81,7 +86,8 @@ def read_whole(artefact: str, folder: Path) -> None:
             with safe_open(next(folder.glob("*.safetensors")), framework="numpy") as weights:
                 assert all(weights.get_slice(name).get_shape() for name in weights.keys())  # noqa: SIM118
         case "bundle" | "base-bundle":
-            verify(folder)
+            # What a model was trained to read goes along with it.
+            assert verify(folder).reading == Reading(passages=2, tokens=100)
         case "report":
             assert json.loads((folder / "report.json").read_text())["candidates"].keys() == {"base", "tuned"}
 
