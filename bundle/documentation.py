@@ -244,7 +244,7 @@ class Documentation:
 
     def words(self, number: int) -> Words:
         """What a passage is looked at closely by."""
-        both = "FROM passage, words WHERE number = ?1 AND words.rowid = ?1"
+        both = "FROM passage, words WHERE number = ? AND words.rowid = number"
         query = f"SELECT symbol, familiar, names, summary, details {both}"
         row = self._base.execute(query, (number,)).fetchone()
         symbol, familiar, *fields = row or ("", 0.0, "", "", "")
