@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from bundle.grounding import Source
 from bundle.words import asked_words, names, words
@@ -53,9 +53,14 @@ class Cited:
 
 def cite(answer: str, sources: Sequence[Source]) -> tuple[Citation, ...]:
     """The sentences of an answer that one of the passages bears out, each with the one that has most of its words."""
-    read = [_Read(source.text) for source in sources]
+    return _cited(answer[:LONGEST], tuple(source.text for source in sources))
+
+
+@lru_cache(maxsize=256)  # an answer that is stored comes again
+def _cited(answer: str, texts: tuple[str, ...]) -> tuple[Citation, ...]:
+    read = [_Read(text) for text in texts]
     found = []
-    for start, end in _sentences(answer[:LONGEST]):
+    for start, end in _sentences(answer):
         said = _MARK.sub("", answer[start:end])
         best = max(((_borne_out(said, one), -place) for place, one in enumerate(read)), default=(0.0, 0))
         if best[0] >= LEAST_SHARE:

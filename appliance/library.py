@@ -5,10 +5,11 @@ Both files are held to the manifest before they are read. Knows nothing about mo
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bundle.digests import digest_file
+from bundle.digests import digest_file, digest_value
 from bundle.documentation import Documentation
 from bundle.errors import BundleError
 from bundle.grounding import Grounding, ground, turns_of
@@ -16,6 +17,9 @@ from bundle.manifest import SYMBOLS, Manifest
 from bundle.passages import DOCUMENTATION
 from bundle.template import Message
 from symbols.table import SymbolTable, SymbolTableError
+
+_RECENT = 256
+"""Conversations whose passages are kept."""
 
 
 class Library:
@@ -33,6 +37,8 @@ class Library:
         except SymbolTableError as error:
             raise BundleError(f"{error}; convert or copy it anew") from None
         self.documentation = Documentation(index) if index else None
+        self._recent: dict[str, Grounding] = {}
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close the files."""
@@ -42,13 +48,26 @@ class Library:
     def ground(self, messages: Sequence[Message], room: int, measure: Callable[[str], int], most: int) -> Grounding:
         """The passages for a conversation, as `bundle.grounding.ground` picks them; none without documentation.
 
+        The last ones are kept, so that a question whose answer is stored isn't searched for again: `measure` has to be
+        the same each time.
+
         Raises:
             BundleError: the index is damaged.
         """
         if self.documentation is None:
             return Grounding()
+        turns = turns_of(messages)
+        key = digest_value([turns, room, most])
+        with self._lock:
+            if (known := self._recent.get(key)) is not None:
+                return known
         exists = self.table.exists if self.table else lambda name: False
-        return ground(self.documentation, turns_of(messages), room, measure, most=most, exists=exists)
+        found = ground(self.documentation, turns, room, measure, most=most, exists=exists)
+        with self._lock:
+            if len(self._recent) >= _RECENT:
+                del self._recent[next(iter(self._recent))]
+            self._recent[key] = found
+        return found
 
 
 def _sealed(bundle: Path, manifest: Manifest, name: str) -> Path | None:

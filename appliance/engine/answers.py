@@ -65,5 +65,6 @@ class AnswerCache:
         self._cache.close()
 
     def _key(self, request: GenerationRequest) -> str:
-        asked = asdict(replace(request, client="", deadline=None))
+        # The tokens by themselves: `asdict` would copy one after the other.
+        asked = asdict(replace(request, client="", deadline=None, tokens=())) | {"tokens": request.tokens}
         return digest_value({"format": FORMAT, "model": self._model_digest, "request": asked})

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from appliance.engine.model import Model
 from bundle.template import Message, PromptTemplate
 
 _MARK = "\ufdd0"
 """A Unicode noncharacter; taken out of people's text."""
+_SHORT = 20_000
+"""Characters of a prompt whose tokens are kept, in case that it comes again: its answer may be stored."""
 
 
 class PromptBuilder:
@@ -30,6 +33,7 @@ class PromptBuilder:
         # The longest first, as llama.cpp looks for them.
         texts = sorted(model.control_tokens, key=len, reverse=True)
         self._control = re.compile("|".join(map(re.escape, texts)) if texts else r"(?!)")
+        self._recent = lru_cache(maxsize=256)(self._tokenize)
 
     def chat(self, messages: Sequence[Message]) -> list[int]:
         """The tokens of a conversation, up to where the answer begins.
@@ -39,9 +43,9 @@ class PromptBuilder:
         """
         clean = [{**message, "content": message["content"].replace(_MARK, "")} for message in messages]
         marked = [{**message, "content": self._mark(message["content"])} for message in clean]
-        if marked == clean:
-            return self._model.tokenize(self._template.render(clean), parse_special=True)
-        return self._tokenize_marked(self._template.render(marked))
+        rendered = self._template.render(marked)
+        tokenize = self._recent if len(rendered) <= _SHORT else self._tokenize
+        return list(tokenize(rendered, marked == clean))
 
     def begun(self, text: str) -> list[int]:
         """The tokens of an answer that has begun: plain text, as an answer's own tokens are."""
@@ -55,6 +59,10 @@ class PromptBuilder:
 
     def _mark(self, text: str) -> str:
         return self._control.sub(lambda match: _MARK.join(match[0]), text)
+
+    def _tokenize(self, rendered: str, plain: bool) -> tuple[int, ...]:
+        """`plain` says that people's text has no control token's in it."""
+        return tuple(self._model.tokenize(rendered, parse_special=True) if plain else self._tokenize_marked(rendered))
 
     def _tokenize_marked(self, rendered: str) -> list[int]:
         tokens: list[int] = []
