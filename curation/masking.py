@@ -21,6 +21,11 @@ from curation.secrets import find_secrets
 from curation.span import Span
 
 _QUOTING = frozenset({tokenize.STRING, tokenize.COMMENT})
+# From Python 3.12 on an f-string is many tokens, from 3.14 on a t-string, too.
+_BEGINS, _ENDS = (
+    frozenset(getattr(tokenize, kind + end) for kind in ("FSTRING", "TSTRING") if hasattr(tokenize, kind + end))
+    for end in ("_START", "_END")
+)
 
 
 @dataclass(frozen=True)
@@ -113,11 +118,17 @@ def _quoted(code: str) -> Sequence[tuple[int, int]] | None:
     starts = [0]
     for line in code.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
+    found: list[tuple[int, int]] = []
+    begun: list[int] = []
     try:
-        return [
-            (starts[token.start[0] - 1] + token.start[1], starts[token.end[0] - 1] + token.end[1])
-            for token in tokenize.generate_tokens(io.StringIO(code).readline)
-            if token.type in _QUOTING
-        ]
+        for token in tokenize.generate_tokens(io.StringIO(code).readline):
+            start, end = (starts[line - 1] + column for line, column in (token.start, token.end))
+            if token.type in _BEGINS:
+                begun.append(start)
+            elif token.type in _ENDS:
+                start = begun.pop()
+            if not begun and token.type in _QUOTING | _ENDS:
+                found.append((start, end))
+        return found
     except (tokenize.TokenError, SyntaxError, IndexError):
         return None

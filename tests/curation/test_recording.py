@@ -95,7 +95,6 @@ def test_a_traceback_keeps_the_codes_own_frames() -> None:
     assert "line 6, in <module>" in shown and "json/decoder" not in shown and "  ..." in shown
     assert error_name(shown) == "JSONDecodeError"
     named = run_code("from json import lods")
-    assert last_lines(named.stderr).endswith(
-        "ImportError: cannot import name 'lods' from 'json' (.../json/__init__.py)"
-    )
+    # Python 3.12 goes on with what was meant.
+    assert "ImportError: cannot import name 'lods' from 'json' (.../json/__init__.py)" in last_lines(named.stderr)
     assert last_lines("no traceback here") == "" and error_name("") == ""
