@@ -53,7 +53,7 @@ class Reading(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    passages: int = Field(ge=1)
+    passages: int = Field(ge=1, le=20)
     """How many passages at most."""
     tokens: int = Field(ge=1)
     """How long they were together, at most."""
