@@ -13,6 +13,24 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = (os.getuid() or 1000, os.getgid() or 1000)
 """Who the containers run as: whoever runs the tests, but never root."""
+TRAINING = """
+[project]
+name = "mini"
+base = "base"
+
+[curation]
+max_records = 10
+
+[[curation.sources]]
+kind = "package"
+packages = ["json", "textwrap", "statistics"]
+
+[trainer]
+recipe = "smollm2-135m-cpu"
+max_steps = 2
+allow_too_long = 0.5   # a record that the recipe has no room for is no fault of the image
+"""
+"""A project whose training takes seconds; its base model lies beside it."""
 
 
 def docker(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

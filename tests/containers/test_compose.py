@@ -24,29 +24,12 @@ import httpx
 import openai
 import pytest
 
-from tests.containers.conftest import OWNER, ROOT, docker, done, give, need
+from tests.containers.conftest import OWNER, ROOT, TRAINING, docker, done, give, need
 
 CADDY = os.environ.get("CADDY_IMAGE", "boffin-test-caddy")
 PROMETHEUS = os.environ.get("PROMETHEUS_IMAGE", "boffin-test-prometheus")
 LLAMA = os.environ.get("LLAMA_IMAGE", "boffin-test-llama")
 QUESTION = [{"role": "user", "content": "How do I parse JSON in Python?"}]
-TRAINING = """
-[project]
-name = "mini"
-base = "base"
-
-[curation]
-max_records = 10
-
-[[curation.sources]]
-kind = "package"
-packages = ["json", "textwrap", "statistics"]
-
-[trainer]
-recipe = "smollm2-135m-cpu"
-max_steps = 2
-allow_too_long = 0.5
-"""
 
 
 @dataclass
@@ -109,7 +92,7 @@ def _ask(client: openai.OpenAI, max_tokens: int = 24, question: str = "") -> str
 @pytest.mark.parametrize("profile", ["train", "appliance", "cuda", "scale", "monitoring", "llama", "vllm"])
 def test_a_profile_is_understood(profile: str) -> None:
     need()
-    if not shutil.which("docker") or docker("compose", "version").returncode:
+    if docker("compose", "version").returncode:
         pytest.skip("there is no docker compose")
     told = json.loads(done(docker("compose", "--profile", profile, "config", "--format", "json")))
     assert told["services"]
@@ -181,7 +164,8 @@ def test_three_replicas_lose_one_under_load_and_no_request(
     threads = [threading.Thread(target=load, args=(number,)) for number in range(6)]
     for thread in threads:
         thread.start()
-    time.sleep(8)
+    while len(answers) <= 5 and time.monotonic() < until:
+        time.sleep(0.1)
     victim = up.containers("replica")[0]
     before = len(answers)
     process = json.loads(done(docker("inspect", "--format", "{{json .State}}", victim)))["Pid"]

@@ -15,26 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.conftest import need
+from tests.containers.conftest import TRAINING, need
 
 IMAGE = os.environ.get("TRAINER_IMAGE", "boffin-trainer")
-PROJECT = """
-[project]
-name = "mini"
-base = "base"
-
-[curation]
-max_records = 10
-
-[[curation.sources]]
-kind = "package"
-packages = ["json", "textwrap", "statistics"]
-
-[trainer]
-recipe = "smollm2-135m-cpu"
-max_steps = 2
-allow_too_long = 0.5   # a record that the recipe has no room for is no fault of the image
-"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,7 +35,7 @@ def docker(*arguments: str) -> str:
 
 
 def test_it_curates_ten_records_and_takes_two_steps(tmp_path: Path, make_base: Callable[..., Path]) -> None:
-    (tmp_path / "boffin.toml").write_text(PROJECT)
+    (tmp_path / "boffin.toml").write_text(TRAINING)
     shutil.copytree(make_base(), tmp_path / "base")
     stage = ("--volume", f"{tmp_path}:/project", IMAGE)
     docker(*stage, "curate")
