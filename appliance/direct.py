@@ -89,7 +89,7 @@ class Direct:
         answers = expert.answers if options.get("cache", True) else None
         if answers is not None and (stored := answers.get(request)) is not None:
             yield Delta(opening + stored.text)
-            yield _done(stored.finished, opening + stored.text, expert, grounding, cached=True)
+            yield _done(stored.finished, begun + opening + stored.text, expert, grounding, cached=True)
             return
         text = opening
         if opening:
@@ -104,7 +104,7 @@ class Direct:
                 elif isinstance(event, Finished):
                     if answers is not None:
                         answers.put(request, StoredAnswer(text.removeprefix(opening), event))
-                    yield _done(event, text, expert, grounding, cached=False)
+                    yield _done(event, begun + text, expert, grounding, cached=False)
         except errors.ContextExceeded as error:
             raise ContextExceeded(str(error)) from None
 

@@ -64,6 +64,7 @@ def read_answer(
         ServerError: it failed; what came is kept.
     """
     options = asked(thread.options, model, draft, anew=anew)
+    begun = len(draft.text)
     state: State = "stopped"
     took, evidence = Figures(), Evidence()
     left_out: int | None = 0
@@ -85,7 +86,7 @@ def read_answer(
                             yield text
                         elif isinstance(event, Done):
                             took = figures(event, first_token)
-                            evidence = Evidence.of(event, in_place=came == len(draft.text))
+                            evidence = Evidence.of(event, in_place=begun + came == len(draft.text))
                             state = "cut" if event.finish_reason == "length" else "whole"
                 break
             except ContextExceeded:

@@ -50,6 +50,8 @@ class Answering:
         """What was asked of the engine, by number."""
         self.grounding = Grounding()
         """What of the documentation stood before the question."""
+        self.begun = ""
+        """What of the answers was there already: places count from its beginning, and its code is checked, too."""
         self.table: SymbolTable | None = None
         """What the answers' code is held to; None where it isn't checked."""
         self._checkers: dict[int, Checker] = {}
@@ -165,19 +167,22 @@ class Answering:
         """What becomes of the code blocks that an event closes."""
         if self.table is None:
             return []
-        checker = self._checkers.setdefault(number, Checker(self.table))
         blocks: list[Block] = []
+        if number not in self._checkers:
+            self._checkers[number] = Checker(self.table)
+            blocks = self._checkers[number].feed(self.begun)
+        checker = self._checkers[number]
         if isinstance(event, Piece):
-            blocks = checker.feed(event.text)
+            blocks += checker.feed(event.text)
         elif isinstance(event, Finished):
-            blocks = checker.end()
+            blocks += checker.end()
         return [await asyncio.to_thread(checker.check, block) for block in blocks]
 
     def _cited(self, number: int, event: Event) -> list[Cited]:
         """What is cited of an answer that has ended."""
         if not self.grounding.sources:
             return []
-        said = self._said.setdefault(number, [])
+        said = self._said.setdefault(number, [self.begun])
         if isinstance(event, Piece):
             said.append(event.text)
         return [Cited(cite("".join(said), self.grounding.sources))] if isinstance(event, Finished) else []

@@ -100,7 +100,7 @@ class Serving:
             return [expert.chat_prompt(messages, begun or opening(), found[-1])]
 
         answering = await self.answer(client, prompts, opening=opening, **asked)
-        answering.grounding = found[-1]
+        answering.grounding, answering.begun = found[-1], begun
         policy = check or self.settings.checking.policy
         if policy != "off":
             answering.table = self.ready().library.table
@@ -114,7 +114,7 @@ class Serving:
                     opening=opening,
                     **asked,
                 )
-                other.grounding, other.table = answering.grounding, answering.table
+                other.grounding, other.begun, other.table = answering.grounding, begun, answering.table
                 return other
 
             answering.again = again

@@ -78,7 +78,8 @@ class Answer(Vertical):
 
     def add_check(self, check: CodeCheck) -> None:
         """Show at once what of a code block that has just closed doesn't exist."""
-        self._checks = (*self._checks, check)[:MAX_CHECKS]
+        others = (one for one in self._checks if one.block != check.block)  # one that is gone on with is told again
+        self._checks = (*others, check)[:MAX_CHECKS]
         self._show_evidence(Evidence(checks=self._checks))
 
     async def finish(self, message: Message, note: str = "") -> None:

@@ -41,8 +41,8 @@ class Answering:
         """`anew` passes the server's cache by."""
         self.thread = thread
         self.draft = draft
-        self.began = len(draft.text) == 0
-        """Whether it begins with nothing, rather than being gone on with."""
+        self.begun = len(draft.text)
+        """Characters that were there already, of an answer that is gone on with."""
         self.words = False
         """Whether anything has come."""
         self._client = client
@@ -79,7 +79,7 @@ class Answering:
                 state = "cut"
             took = Figures(first_token=self._first_token) if done is None else figures(done, self._first_token)
             if done is not None:
-                evidence = Evidence.of(done, in_place=self._came == len(self.draft.text))
+                evidence = Evidence.of(done, in_place=self.begun + self._came == len(self.draft.text))
         except ServerError as problem:
             state, error = "failed", str(problem)
         except asyncio.CancelledError:

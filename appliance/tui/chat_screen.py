@@ -262,7 +262,7 @@ class ChatScreen(Screen[None]):
     async def _fail(self, answering: Answering, outcome: Outcome, typed: str) -> None:
         """Say what the server said. An answer without a word is forgotten, and its question is given back."""
         remedy = "What came is kept, and can be gone on with."
-        if not outcome.message.text and answering.began:
+        if not outcome.message.text and not answering.begun:
             self.thread.take_back(answering.draft, question=bool(typed))
             await self.conversation.show(self.thread)
             self.post_message(Changed())

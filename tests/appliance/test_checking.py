@@ -109,6 +109,25 @@ def test_clients_are_told_while_the_stream_goes_on(served: str) -> None:
         assert [one["findings"] for one in answer.json()["checks"]] == [[FOUND]]
 
 
+def test_code_that_was_begun_before_is_checked_whole(served: str) -> None:
+    begun = "```python\nimport json\njson.dumpz(1)\n```\n\n```python\njson."
+    talk = [*ASKED["messages"], {"role": "assistant", "content": begun}]
+    body = {
+        "messages": talk,
+        "continue_final_message": True,
+        "max_tokens": 60,
+        "grammar": 'root ::= "loadz(2)\\n```\\n"',
+    }
+    with httpx.Client(base_url=served, timeout=120, trust_env=False) as http:
+        (choice,) = http.post("/v1/chat/completions", json=body).json()["choices"]
+    whole = begun + choice["message"]["content"]
+    assert [[one["name"] for one in check["findings"]] for check in choice["checks"]] == [
+        ["json.dumpz"],
+        ["json.loadz"],
+    ]
+    assert whole[choice["checks"][1]["start"] : choice["checks"][1]["end"]] == "json.loadz(2)"
+
+
 def test_another_try_counts_where_it_is_better(served: str) -> None:
     # Either name fits the grammar, so that of some tries the first is wrong and the second right.
     either = 'root ::= "```python\\nimport json\\njson." ("dumpz" | "dumps") "(1)\\n```\\n"'

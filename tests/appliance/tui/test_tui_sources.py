@@ -83,6 +83,21 @@ async def test_findings_come_with_their_block_and_sources_at_the_end(server: Ser
         assert answer.text == SENTENCE + CODE == c.texts[1]
 
 
+async def test_an_answer_that_is_gone_on_with_has_them_where_they_stand_in_the_whole(server: Server) -> None:
+    nothing: dict[str, Any] = {"delta": {}, "finish_reason": None}
+    begun, cited = "Well.\n\n", {"start_index": 7, "end_index": 7 + len(SENTENCE), "number": 1, "title": "numpy.sort"}
+    annotation = {"type": "url_citation", "url_citation": cited}
+    script = [{"choices": [nothing], "sources": SOURCES}, SENTENCE]
+    server.script = [[begun], [*script, {"choices": [{**nothing, "delta": {"annotations": [annotation]}}]}]]
+    server.finish_reason = "length"
+    async with chat(server.url) as c:
+        await c.ask("Sort?")
+        server.finish_reason = "stop"
+        await c.press("f4")
+        await c.until(lambda: c.answers == [begun + SENTENCE] and not c.screen.answering)
+        assert f"{begun}{SENTENCE} [1]" in c.screen.query(Answer).last().query_one(Markdown).source
+
+
 async def test_they_are_there_again_when_the_conversation_is(server: Server, tmp_path: Path) -> None:
     server.script = [reading()]
     place = tmp_path / "conversations.db"
