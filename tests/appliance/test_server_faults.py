@@ -149,6 +149,38 @@ def test_slow_and_silent_clients_are_sent_away_while_others_are_answered(bundle:
         assert time.monotonic() - began >= 0.5
 
 
+def test_heads_and_trailers_without_end_are_cut_off(bundle: Path, tmp_path: Path) -> None:
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+    lines = b"".join(b"X-%d: %b\r\n" % (number, b"x" * 90) for number in range(5_000))
+    with _serving(bundle, tmp_path, limits=Limits(patience=600)) as (_process, client):
+        for sent in (head + lines, head + chunked + lines, head + b"X: " + b"x" * 500_000):
+            address = (client.base_url.host, client.base_url.port)
+            with (
+                socket.create_connection(address, timeout=20) as connection,
+                contextlib.suppress(ConnectionResetError, BrokenPipeError),
+            ):
+                connection.sendall(sent)
+                assert connection.recv(12) in (b"HTTP/1.1 400", b"")
+        assert _answers(client)["choices"]
+
+
+def test_requests_that_come_at_once_are_answered_in_turn(bundle: Path, tmp_path: Path) -> None:
+    asked = b"".join(b"GET %b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % path for path in (b"/health", b"/nothing"))
+    with _serving(bundle, tmp_path, limits=Limits(patience=1.0)) as (_process, client):
+        address = (client.base_url.host, client.base_url.port)
+        with socket.create_connection(address, timeout=20) as connection:
+            connection.sendall(asked)
+            got = b""
+            while b"404" not in got:
+                got += connection.recv(10_000)
+            assert got.index(b"HTTP/1.1 200") < got.index(b"HTTP/1.1 404")
+            connection.sendall(b"\r\n")  # an empty line begins no request, and doesn't keep the connection
+            with contextlib.suppress(ConnectionResetError):
+                while connection.recv(10_000):
+                    pass
+
+
 def test_a_reader_that_stops_reading_holds_up_nobody_and_is_cut_off(bundle: Path, tmp_path: Path) -> None:
     with _serving(bundle, tmp_path, slots=1, limits=Limits(patience=1.0)) as (_process, client):
         # More than the kernel's buffers take.
