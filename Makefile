@@ -59,7 +59,7 @@ corpus: setup ## curate a full-size corpus from six libraries, twice, and run al
 	@$(BIN)/python scripts/corpus.py examples/corpus
 
 test: setup lint ## pass every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup ## ruff, mypy and the rooms' import contracts
 	@$(BIN)/ruff check .
