@@ -9,18 +9,18 @@ from __future__ import annotations
 import re
 import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bundle.template import Message
-from symbols.check import check_code
 from symbols.finding import Finding
-from symbols.table import SymbolTable
 
 MAX_CODE = 20_000
 """Characters of an answer's code that are checked; what comes after them is not."""
 _TOLD = 6
 """Names that another try is told of."""
+Check = Callable[[str], Sequence[Finding]]
+"""What some code names that does not exist; a SyntaxError where it is no Python."""
 _FENCE = re.compile(r"[ \t]*(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)")
 _PYTHON = ("python", "python3", "py")
 
@@ -99,8 +99,8 @@ class BlockReader:
 class Checker:
     """Checks the blocks of one answer; what one imports, those after it may use."""
 
-    def __init__(self, table: SymbolTable) -> None:
-        self._table = table
+    def __init__(self, check: Check) -> None:
+        self._check = check
         self._reader = BlockReader()
         self._before: list[str] = []
         self._count = 0
@@ -120,21 +120,21 @@ class Checker:
             return Checked(number, block.start, block.end, ())
         with warnings.catch_warnings(action="ignore"):  # what Python thinks of a model's code is nobody's concern
             try:
-                alone = check_code(block.code, self._table)
+                alone = self._check(block.code)
             except SyntaxError as error:
                 return Checked(number, block.start, block.end, (), f"line {error.lineno or 1}: {error.msg}"[:200])
             findings = self._with_those_before(block.code, alone)
         self._before.append(block.code)
         return Checked(number, block.start, block.end, tuple(findings))
 
-    def _with_those_before(self, code: str, alone: list[Finding]) -> list[Finding]:
+    def _with_those_before(self, code: str, alone: Sequence[Finding]) -> Sequence[Finding]:
         """The findings where all blocks are one program; those of the block alone where they are none."""
         before = "\n\n".join(self._before)
         if not before:
             return alone
         lines = before.count("\n") + 2
         try:
-            found = check_code(f"{before}\n\n{code}", self._table)
+            found = self._check(f"{before}\n\n{code}")
         except SyntaxError:
             return alone
         moved = (Finding(one.line - lines, one.name, one.problem, one.nearest) for one in found)

@@ -123,9 +123,8 @@ def _done(end: Finished, text: str, expert: Expert, grounding: Grounding, *, cac
         for number, one in enumerate(grounding.sources, start=1)
     ]
     checks: list[CodeCheck] = []
-    table = expert.library.table
-    if table and expert.settings.checking.policy != "off":
-        checker = Checker(table)
+    if expert.library.table and expert.settings.checking.policy != "off":
+        checker = Checker(expert.library.check)
         for block in [*checker.feed(text), *checker.end()]:
             found = checker.check(block)
             findings = tuple(Finding(one.line, one.name, one.problem, one.nearest) for one in found.findings)

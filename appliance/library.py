@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from bundle.digests import digest_file, digest_value
@@ -16,10 +17,12 @@ from bundle.grounding import Grounding, ground, turns_of
 from bundle.manifest import SYMBOLS, Manifest
 from bundle.passages import DOCUMENTATION
 from bundle.template import Message
+from symbols.check import check_code
+from symbols.finding import Finding
 from symbols.table import SymbolTable, SymbolTableError
 
 _RECENT = 256
-"""Conversations whose passages are kept."""
+"""Conversations whose passages are kept, and pieces of code whose findings are: a stored answer comes with both."""
 
 
 class Library:
@@ -37,6 +40,8 @@ class Library:
         except SymbolTableError as error:
             raise BundleError(f"{error}; convert or copy it anew") from None
         self.documentation = Documentation(index) if index else None
+        self.check = lru_cache(maxsize=_RECENT)(self._check)
+        """What some code names that does not exist. Raises SyntaxError where it is no Python; needs the table."""
         self._recent: dict[str, Grounding] = {}
         self._lock = threading.Lock()
 
@@ -45,24 +50,29 @@ class Library:
         if self.documentation:
             self.documentation.close()
 
-    def ground(self, messages: Sequence[Message], room: int, measure: Callable[[str], int], most: int) -> Grounding:
+    def _check(self, code: str) -> tuple[Finding, ...]:
+        assert self.table is not None
+        return tuple(check_code(code, self.table))
+
+    def ground(
+        self, messages: Sequence[Message], room: Callable[[], int], measure: Callable[[str], int], most: int
+    ) -> Grounding:
         """The passages for a conversation, as `bundle.grounding.ground` picks them; none without documentation.
 
-        The last ones are kept, so that a question whose answer is stored isn't searched for again: `measure` has to be
-        the same each time.
+        The last ones are kept, so that a question whose answer is stored isn't searched for again: `room`, which tells
+        how many tokens they may have, and `measure` have to give the same each time.
 
         Raises:
             BundleError: the index is damaged.
         """
         if self.documentation is None:
             return Grounding()
-        turns = turns_of(messages)
-        key = digest_value([turns, room, most])
+        key = digest_value([list(messages), most])
         with self._lock:
             if (known := self._recent.get(key)) is not None:
                 return known
         exists = self.table.exists if self.table else lambda name: False
-        found = ground(self.documentation, turns, room, measure, most=most, exists=exists)
+        found = ground(self.documentation, turns_of(messages), room(), measure, most=most, exists=exists)
         with self._lock:
             if len(self._recent) >= _RECENT:
                 del self._recent[next(iter(self._recent))]

@@ -5,16 +5,16 @@ Knows nothing about who asks.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from appliance.engine.disk import DiskCache, DiskStats
 from appliance.engine.request import Finished, GenerationRequest
-from bundle.digests import digest_value
+from bundle.digests import digest_text
 
-FORMAT = 3
+FORMAT = 4
 """Raised by hand when the meaning of a stored answer changes."""
 MAX_ANSWER_BYTES = 1_000_000
 """Larger answers are not stored."""
@@ -65,6 +65,5 @@ class AnswerCache:
         self._cache.close()
 
     def _key(self, request: GenerationRequest) -> str:
-        # The tokens by themselves: `asdict` would copy one after the other.
-        asked = asdict(replace(request, client="", deadline=None, tokens=())) | {"tokens": request.tokens}
-        return digest_value({"format": FORMAT, "model": self._model_digest, "request": asked})
+        asked = replace(request, client="", deadline=None)
+        return digest_text(f"{FORMAT} {self._model_digest} {asked!r}")

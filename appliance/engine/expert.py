@@ -162,10 +162,13 @@ class Expert:
             wanted = reading is not None if settings.enabled is None else settings.enabled
         if self.library.documentation is None or not wanted:
             return _NOTHING
-        left = self.settings.context - len(self.chat_prompt(messages))
         passages, tokens = (reading.passages, reading.tokens) if reading else (_PASSAGES, _TOKENS)
-        room = min(settings.tokens or tokens, self.settings.context // 4, left // 2)
         most = settings.passages or passages
+
+        def room() -> int:
+            left = self.settings.context - len(self.chat_prompt(messages))
+            return min(settings.tokens or tokens, self.settings.context // 4, left // 2)
+
         return self.library.ground(messages, room, lambda text: len(self.model.tokenize(text)), most)
 
     def chat_prompt(

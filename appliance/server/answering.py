@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
-from appliance.checking import Block, Checked, Checker
+from appliance.checking import Block, Check, Checked, Checker
 from appliance.citing import Cited, cite
 from appliance.engine.answers import AnswerCache, StoredAnswer
 from appliance.engine.request import Event, Failed, Finished, GenerationRequest, Piece
@@ -21,7 +21,6 @@ from appliance.server.courier import Courier, Mailbox
 from appliance.server.journal import record_of
 from bundle.grounding import Grounding
 from symbols.finding import Finding
-from symbols.table import SymbolTable
 
 if TYPE_CHECKING:  # they import llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
@@ -52,7 +51,7 @@ class Answering:
         """What of the documentation stood before the question."""
         self.begun = ""
         """What of the answers was there already: places count from its beginning, and its code is checked, too."""
-        self.table: SymbolTable | None = None
+        self.check: Check | None = None
         """What the answers' code is held to; None where it isn't checked."""
         self._checkers: dict[int, Checker] = {}
         self._said: dict[int, list[str]] = {}
@@ -165,18 +164,18 @@ class Answering:
 
     async def _checked(self, number: int, event: Event) -> list[Checked]:
         """What becomes of the code blocks that an event closes."""
-        if self.table is None:
+        if self.check is None:
             return []
         blocks: list[Block] = []
         if number not in self._checkers:
-            self._checkers[number] = Checker(self.table)
+            self._checkers[number] = Checker(self.check)
             blocks = self._checkers[number].feed(self.begun)
         checker = self._checkers[number]
         if isinstance(event, Piece):
             blocks += checker.feed(event.text)
         elif isinstance(event, Finished):
             blocks += checker.end()
-        return [await asyncio.to_thread(checker.check, block) for block in blocks]
+        return await asyncio.to_thread(lambda: [checker.check(block) for block in blocks]) if blocks else []
 
     def _cited(self, number: int, event: Event) -> list[Cited]:
         """What is cited of an answer that has ended."""

@@ -103,7 +103,8 @@ class Serving:
         answering.grounding, answering.begun = found[-1], begun
         policy = check or self.settings.checking.policy
         if policy != "off":
-            answering.table = self.ready().library.table
+            library = self.ready().library
+            answering.check = library.check if library.table else None
         if policy == "repair" and len(answering.requests) == 1:
 
             async def again(findings: Sequence[Finding]) -> Answering:
@@ -114,7 +115,7 @@ class Serving:
                     opening=opening,
                     **asked,
                 )
-                other.grounding, other.begun, other.table = answering.grounding, begun, answering.table
+                other.grounding, other.begun, other.check = answering.grounding, begun, answering.check
                 return other
 
             answering.again = again

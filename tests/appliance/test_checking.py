@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -13,6 +14,7 @@ from appliance.checking import MAX_CODE, BlockReader, Checker, without
 from appliance.client import Client, CodeCheck, Done
 from appliance.launch import LocalServer
 from appliance.settings import ApplianceSettings
+from symbols.check import check_code
 from symbols.finding import Finding
 from symbols.introspect import walk_packages
 from symbols.table import SymbolTable
@@ -52,7 +54,7 @@ def test_a_block_that_is_never_closed_ends_with_the_answer() -> None:
 
 
 def test_what_does_not_exist_is_told_with_the_nearest_name(table: SymbolTable) -> None:
-    checker = Checker(table)
+    checker = Checker(partial(check_code, table=table))
     first, second, third = [checker.check(block) for block in [*checker.feed(ANSWER), *checker.end()]]
     assert [(one.line, one.name, one.nearest) for one in first.findings] == [(3, "json.dumpz", "json.dump")]
     assert [(one.line, one.problem) for one in second.findings] == [
@@ -62,7 +64,7 @@ def test_what_does_not_exist_is_told_with_the_nearest_name(table: SymbolTable) -
 
 
 def test_too_much_code_is_not_read(table: SymbolTable) -> None:
-    checker = Checker(table)
+    checker = Checker(partial(check_code, table=table))
     text = f"```python\nimport json\njson.dumpz()\n{'x = 1 ' * MAX_CODE}\n```\n"
     (block,) = checker.feed(text)
     assert not checker.check(block).findings
