@@ -49,6 +49,7 @@ def ask(server: Server, texts: list[str], forbidden: list[int]) -> list[Stream]:
     common = {
         "max_tokens": TOKENS,
         "temperature": 0.0,
+        "repeat_penalty": 1.0,
         "stream": True,
         "logit_bias": {str(token): -100 for token in forbidden},
         **server.body,

@@ -76,23 +76,19 @@ class Context:
         self._buffer = np.empty(0, np.uint8)
         """What a state is taken into; kept, since memory that the system gives anew costs more time than the copy."""
         # The arrays of the batch. Each token belongs to one sequence, so the pointers to their lists never change.
-        self._tokens = np.zeros(BATCH, np.int32)
-        self._positions = np.zeros(BATCH, np.int32)
-        self._sequences = np.zeros(BATCH, np.int32)
-        self._outputs = np.zeros(BATCH, np.int8)
-        self._counts = np.ones(BATCH, np.int32)
-        self._pointers = self._sequences.ctypes.data + 4 * np.arange(BATCH, dtype=np.uintp)
-        self._batch = native.llama_batch()
-        arrays: dict[str, npt.NDArray[Any]] = {
-            "token": self._tokens,
-            "pos": self._positions,
-            "n_seq_id": self._counts,
-            "seq_id": self._pointers,
-            "logits": self._outputs,
-        }
-        kinds = dict(native.llama_batch._fields_)
-        for name, array in arrays.items():
-            setattr(self._batch, name, ctypes.cast(array.ctypes.data, kinds[name]))
+        self._tokens = (native.llama_token * BATCH)()
+        self._positions = (native.llama_pos * BATCH)()
+        self._sequences = (native.llama_seq_id * BATCH)()
+        self._outputs = (ctypes.c_int8 * BATCH)()
+        counts = (ctypes.c_int32 * BATCH)(*[1] * BATCH)
+        size = ctypes.sizeof(native.llama_seq_id)
+        pointer = ctypes.POINTER(native.llama_seq_id)
+        lists = [ctypes.cast(ctypes.byref(self._sequences, size * place), pointer) for place in range(BATCH)]
+        self._batch = native.llama_batch(
+            0, self._tokens, None, self._positions, counts, (pointer * BATCH)(*lists), self._outputs
+        )
+        self._adapter: Any = None
+        """What the batch is computed with beside the model."""
 
     @property
     def cuttable(self) -> bool:
@@ -111,9 +107,11 @@ class Context:
     def begin(self, adapter: Any = None) -> None:
         """Start a new batch, which a LoRA adapter computes with the model, or the model alone."""
         self._batch.n_tokens = 0
-        adapters = (native.llama_adapter_lora_p_ctypes * 1)(adapter)
-        scales = (ctypes.c_float * 1)(1.0)
-        native.llama_set_adapters_lora(self.handle, adapters, 0 if adapter is None else 1, scales)
+        if adapter is not self._adapter:
+            adapters = (native.llama_adapter_lora_p_ctypes * 1)(adapter)
+            scales = (ctypes.c_float * 1)(1.0)
+            native.llama_set_adapters_lora(self.handle, adapters, 0 if adapter is None else 1, scales)
+            self._adapter = adapter
 
     def add(self, tokens: Sequence[int], position: int, sequence: int, *, outputs: int = 1) -> int:
         """Add tokens of a sequence to the batch, the last `outputs` of them with logits.
@@ -121,14 +119,14 @@ class Context:
         Returns the index of the first. At most `BATCH` fit.
         """
         first: int = self._batch.n_tokens
-        end = first + len(tokens)
+        count = len(tokens)
+        end = first + count
         if end > BATCH:  # writing on would overrun the arrays
             raise EngineFailed(f"the batch of {BATCH} tokens is full")
         self._tokens[first:end] = tokens
-        self._positions[first:end] = range(position, position + len(tokens))
-        self._sequences[first:end] = sequence
-        self._outputs[first : end - outputs] = 0
-        self._outputs[end - outputs : end] = 1
+        self._positions[first:end] = range(position, position + count)
+        self._sequences[first:end] = [sequence] * count
+        self._outputs[first:end] = [0] * (count - outputs) + [1] * outputs
         self._batch.n_tokens = end
         return first
 

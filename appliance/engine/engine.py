@@ -242,6 +242,8 @@ class Engine:
 
     def _wait_for_work(self) -> bool:
         """Sleep until there is something to compute; False when the engine is to end."""
+        if self._batching.answers and not self._abandoning:
+            return True
         with self._wake:
             while True:
                 work = bool(len(self._line) or self._batching.answers)
@@ -260,10 +262,10 @@ class Engine:
 
     def _send_away(self, now: float) -> None:
         """Take out of the queue whom nobody waits for any more, and whose time is up."""
+        if not len(self._line):  # as in most steps, which then don't wait for whoever submits
+            return
         with self._wake:
-            gone = (
-                self._line.remove(lambda ticket: ticket.cancelled or ticket.expires <= now) if len(self._line) else []
-            )
+            gone = self._line.remove(lambda ticket: ticket.cancelled or ticket.expires <= now)
         for ticket in gone:
             if ticket.cancelled:
                 self._batching.counts.cancelled += 1
@@ -275,7 +277,7 @@ class Engine:
     def _admit(self) -> None:
         """Begin the waiting requests whose turn it is, as far as there are slots and memory for them."""
         # No other thread takes requests out, so the first one stays the first while it is begun without the lock.
-        while (ticket := self._first()) is not None:
+        while len(self._line) and (ticket := self._first()) is not None:
             try:
                 begun = self._batching.begin(ticket)
             except Exception:

@@ -49,6 +49,7 @@ class Model:
         self.trained_context: int = native.llama_model_n_ctx_train(handle)
         self.bos: int = native.llama_vocab_bos(self.vocab)
         """The token that begins a sequence; -1 if there is none."""
+        self._pieces: dict[int, bytes] = {}
 
     def adapter(self, path: Path) -> Any:
         """llama.cpp's handle of a LoRA adapter for this model; lives as long as the model.
@@ -86,6 +87,13 @@ class Model:
             buffer = ctypes.create_string_buffer(-length)
             length = native.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, special)
         return buffer.raw[: max(length, 0)]
+
+    def plain_piece(self, token: int) -> bytes:
+        """As `piece`, of a token that comes often: looked up in the vocabulary once."""
+        piece = self._pieces.get(token)
+        if piece is None:
+            piece = self._pieces[token] = self.piece(token)
+        return piece
 
     def ends_answer(self, token: int) -> bool:
         """Whether a token ends a generation (end of turn, end of text and their kin)."""

@@ -121,7 +121,7 @@ class Answer:
             self._guesser.add(token)
         if self._model.ends_answer(token):
             return Piece(self._text.end()), "stop"
-        text = self._text.push(self._model.piece(token))
+        text = self._text.push(self._model.plain_piece(token))
         if self._text.stopped:
             return Piece(text, score), "stop"
         if self.generated >= self._limit:

@@ -30,6 +30,8 @@ class TextStream:
     def _release(self, text: str, *, last: bool) -> str:
         if self.stopped:
             return ""
+        if not self._stops:
+            return text
         text = self._held + text
         found = [place for stop in self._stops if (place := text.find(stop)) >= 0]
         if found:

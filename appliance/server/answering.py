@@ -99,7 +99,7 @@ class Answering:
         """Whether every answer comes from the cache."""
         return len(self._stored) == len(self.requests)
 
-    async def batches(self) -> AsyncGenerator[Batch]:
+    def batches(self) -> AsyncGenerator[Batch]:
         """The events, as they come; of each answer the last is `Finished`, and then it is in the cache already.
 
         A code block that closes is followed by what became of it; before the end of an answer for which documentation
@@ -108,14 +108,12 @@ class Answering:
         Raises:
             EngineError: the engine failed, or the client went away.
         """
-        if self.again is None:
-            async with aclosing(self._batches()) as batches:
-                async for batch in batches:
-                    yield batch
-            return
+        return self._batches() if self.again is None else self._better(self.again)
+
+    async def _better(self, again: Callable[[Sequence[Finding]], Awaitable[Answering]]) -> AsyncGenerator[Batch]:
         told = await self._all()
         if found := _findings(told):
-            other = await self.again(found)
+            other = await again(found)
             better = await other._all()
             if len(_findings(better)) < len(found):
                 told, self.repaired = better, True
@@ -140,6 +138,9 @@ class Answering:
                         await self._keep(number, event)
                     elif isinstance(event, Piece) and self._answers is not None:
                         self._texts.setdefault(number, []).append(event.text)
+                    if self.check is None and not self.grounding.sources:
+                        batch.append((number, event))
+                        continue
                     told: list[Told] = [*await self._checked(number, event), *self._cited(number, event)]
                     told = [*told, event] if isinstance(event, Finished) else [event, *told]
                     batch += [(number, one) for one in told]

@@ -24,6 +24,9 @@ from appliance.server.stream import Stream, described
 if TYPE_CHECKING:  # it imports llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
 
+TAIL = b',"logprobs":null,"finish_reason":null'
+"""Of a chunk's choice that has only text."""
+
 
 def router(serving: Serving) -> APIRouter:
     """The route, for what is served."""
@@ -71,6 +74,11 @@ class _Choice:
             self._echo = prompt if isinstance(prompt, str) else expert.text(answering.requests[number].tokens)
         self._text = self._echo
 
+    @property
+    def plain(self) -> bool:
+        """Whether the next chunk has nothing but the next piece's text."""
+        return self._scored is None and not self._text
+
     def add(self, event: Told) -> None:
         """Take an event in."""
         if isinstance(event, PromptScored) and self._scored is not None:
@@ -92,12 +100,16 @@ async def _chunks(
     answering: Answering, choices: list[_Choice], model: str, body: CompletionRequest
 ) -> AsyncGenerator[bytes]:
     reply = replies.Reply("cmpl", "text_completion", model)
+    heads = [b'"index":%d,"text":' % number for number in range(len(choices))]
     ends: dict[int, Finished] = {}
     try:
         async with aclosing(answering.batches()) as batches:
             async for batch in batches:
                 parts = []
                 for number, event in batch:
+                    if isinstance(event, Piece) and choices[number].plain:
+                        parts.append(reply.piece(heads[number], event.text, TAIL))
+                        continue
                     choices[number].add(event)
                     if isinstance(event, Piece):
                         parts.append(reply.chunk(choices[number].take()))
