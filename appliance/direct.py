@@ -110,9 +110,12 @@ class Direct:
 
 
 def _load(bundle: Path, settings: ApplianceSettings, cache_dir: Path) -> Expert:
-    from appliance.engine.expert import Expert
+    from appliance.engine.weights import Weights
 
-    return Expert(bundle, settings, cache_dir)
+    weights = Weights(bundle, settings, cache_dir)
+    from appliance.engine.expert import Expert  # while the weights are being loaded
+
+    return Expert(bundle, settings, cache_dir, weights)
 
 
 def _done(end: Finished, text: str, expert: Expert, grounding: Grounding, *, cached: bool) -> Done:

@@ -17,7 +17,6 @@ from bundle.grounding import Grounding, ground, turns_of
 from bundle.manifest import SYMBOLS, Manifest
 from bundle.passages import DOCUMENTATION
 from bundle.template import Message
-from symbols.check import check_code
 from symbols.finding import Finding
 from symbols.table import SymbolTable, SymbolTableError
 
@@ -51,6 +50,8 @@ class Library:
             self.documentation.close()
 
     def _check(self, code: str) -> tuple[Finding, ...]:
+        from symbols.check import check_code  # with the first code, for whoever waits for a first answer
+
         assert self.table is not None
         return tuple(check_code(code, self.table))
 

@@ -1,6 +1,7 @@
 """The engine: prompts as tokens in, answers as events out, many at once. The only room that imports llama.cpp.
 
     expert.py     a bundle, loaded and ready: prompt, cache, engine in one hand
+    weights.py    its served file, held to the manifest and being loaded
     engine.py     the thread that answers many requests at once, and the queue before it
     batching.py   the running answers, and what each step computes for them
     slot.py       one request on its way, and its answer in the making
@@ -13,6 +14,7 @@
     model.py      a loaded GGUF file: tokens and pieces
     context.py    llama.cpp's context, its batch and its memory
     sampler.py    llama.cpp's samplers of one answer
+    candidates.py tokens and their logits as samplers take them
     json_grammar.py a JSON schema as a grammar
     scores.py     log-probabilities from logits
     text.py       pieces of bytes as text: whole characters, stop strings
@@ -20,6 +22,7 @@
     prefixes.py   the disk cache of what prompts begin with
     disk.py       a bounded cache of bytes on disk
     checked.py    the digests of files that were read before
+    bindings.py   llama.cpp's functions, without the rest of llama-cpp-python
     backend.py    what llama.cpp computes on
     offload.py    how many layers go onto the GPU
     threads.py    how many threads compute

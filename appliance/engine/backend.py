@@ -8,12 +8,9 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-
-import llama_cpp
-import llama_cpp.llama_cpp as native
 
 from appliance.engine import native_log
+from appliance.engine.bindings import LIBRARIES, native
 
 _GPU_KINDS = (1, 2)
 """ggml's numbers for devices with and without their own memory."""
@@ -48,9 +45,8 @@ def start() -> None:
     ggml's own search would look in the current folder, too, where anybody's library may lie.
     """
     native_log.silence()
-    folder = Path(llama_cpp.__file__).parent / "lib"
     if not _count() and hasattr(native._lib, "ggml_backend_load_all_from_path"):
-        _function("ggml_backend_load_all_from_path", None, ctypes.c_char_p)(str(folder).encode())
+        _function("ggml_backend_load_all_from_path", None, ctypes.c_char_p)(str(LIBRARIES).encode())
     native.llama_backend_init()
 
 

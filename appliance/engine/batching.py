@@ -21,7 +21,6 @@ from appliance.engine.memory import Memory
 from appliance.engine.model import Model
 from appliance.engine.prefixes import PrefixStore
 from appliance.engine.request import Failed, Finished, PromptScored, TokenScore
-from appliance.engine.scores import score
 from appliance.engine.slot import Answer, Ticket, guesses
 from appliance.engine.speculation import MOST, Costs
 from appliance.engine.stats import Counts
@@ -271,6 +270,8 @@ class Batching:
         answer.count(self.counts, now)
         scored = None
         if request.logprobs is not None:
+            from appliance.engine.scores import score
+
             scored = score(self._context.logits(output), [token], request.logprobs)[0]
         piece, reason = answer.take(token, scored)
         if piece.text or piece.score:
@@ -282,6 +283,8 @@ class Batching:
 
     def _score_prompt(self, part: _Part) -> list[TokenScore]:
         """Scores of the prompt's tokens that follow those of a part, and of its very first with the first part."""
+        from appliance.engine.scores import score
+
         request, done = part.answer.request, part.answer.done
         targets = request.tokens[done + 1 : done + 1 + part.count]
         scores = score(self._context.logits(part.index, part.count), targets, request.logprobs or 0)

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
-
-import llama_cpp.llama_cpp as native
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from appliance.engine import native_log
+from appliance.engine.bindings import native
 from appliance.engine.errors import EngineFailed
 from appliance.engine.model import Model
-from appliance.engine.scores import Logits
 from appliance.settings import KvType
 from bundle.errors import ServerError
+
+if TYPE_CHECKING:  # it imports numpy, which a first answer doesn't need
+    from appliance.engine.scores import Logits
 
 BATCH = 512
 """Most tokens computed in one step."""
@@ -73,7 +72,7 @@ class Context:
             )
         self._memory = native.llama_get_memory(self.handle)
         self._shared = shared
-        self._buffer = np.empty(0, np.uint8)
+        self._buffer: ctypes.Array[ctypes.c_uint8] = (ctypes.c_uint8 * 0)()
         """What a state is taken into; kept, since memory that the system gives anew costs more time than the copy."""
         # The arrays of the batch. Each token belongs to one sequence, so the pointers to their lists never change.
         self._tokens = (native.llama_token * BATCH)()
@@ -126,7 +125,7 @@ class Context:
         self._tokens[first:end] = tokens
         self._positions[first:end] = range(position, position + count)
         self._sequences[first:end] = [sequence] * count
-        self._outputs[first:end] = [0] * (count - outputs) + [1] * outputs
+        self._outputs[first:end] = [*[0] * (count - outputs), *[1] * outputs]
         self._batch.n_tokens = end
         return first
 
@@ -148,6 +147,8 @@ class Context:
         first = native.llama_get_logits_ith(self.handle, index)
         if not first:
             raise EngineFailed(f"llama.cpp has no logits for output {index}")
+        import numpy as np
+
         return np.ctypeslib.as_array(first, shape=(count, self._model.n_vocab))
 
     def copy(self, source: int, target: int, length: int) -> None:
@@ -162,7 +163,8 @@ class Context:
             return
         # Not by llama_memory_seq_cp: it copies a whole part of the memory, used or not, and only with the next step.
         end = native.llama_memory_seq_pos_max(self._memory, source) + 1
-        if not self.restore(target, self._state(source), end):
+        size = self._take(source)
+        if not self._restore(target, self._buffer, size, end):
             raise EngineFailed(f"llama.cpp could not copy sequence {source}")
         self.cut(target, length)
 
@@ -181,26 +183,30 @@ class Context:
 
     def state(self, sequence: int) -> bytes:
         """What the memory holds of a sequence, without logits."""
-        return self._state(sequence).tobytes()
+        size = self._take(sequence)
+        return ctypes.string_at(self._buffer, size)
 
-    def restore(self, sequence: int, state: bytes | memoryview | npt.NDArray[np.uint8], length: int) -> bool:
-        """Put `length` tokens back from a state; False, and nothing there, where it doesn't fit this context."""
-        data = np.frombuffer(state, np.uint8)
-        pointer = data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-        taken = native.llama_state_seq_set_data(self.handle, pointer, len(state), sequence)
+    def restore(self, sequence: int, data: bytes, length: int, *, start: int = 0) -> bool:
+        """Put `length` tokens back from the state that `data` has from `start` on; False, and nothing there, where it
+        doesn't fit this context."""
+        first = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
+        pointer = ctypes.cast(first + start, ctypes.POINTER(ctypes.c_uint8))
+        return self._restore(sequence, pointer, len(data) - start, length)
+
+    def _restore(self, sequence: int, state: Any, size: int, length: int) -> bool:
+        taken = native.llama_state_seq_set_data(self.handle, state, size, sequence)
         span = (
             native.llama_memory_seq_pos_min(self._memory, sequence),
             native.llama_memory_seq_pos_max(self._memory, sequence),
         )
-        if taken == len(state) and span == (0, length - 1):
+        if taken == size and span == (0, length - 1):
             return True
         native.llama_memory_seq_rm(self._memory, sequence, -1, -1)
         return False
 
-    def _state(self, sequence: int) -> npt.NDArray[np.uint8]:
-        """The state of a sequence, a view that the next one overwrites."""
-        size = native.llama_state_seq_get_size(self.handle, sequence)
+    def _take(self, sequence: int) -> int:
+        """Take the state of a sequence into the buffer, which the next one overwrites; returns its size."""
+        size: int = native.llama_state_seq_get_size(self.handle, sequence)
         if size > len(self._buffer):
-            self._buffer = np.empty(size, np.uint8)
-        pointer = self._buffer.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-        return self._buffer[: native.llama_state_seq_get_data(self.handle, pointer, size, sequence)]
+            self._buffer = (ctypes.c_uint8 * size)()
+        return int(native.llama_state_seq_get_data(self.handle, self._buffer, size, sequence))

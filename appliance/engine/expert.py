@@ -5,34 +5,27 @@ Knows nothing about HTTP.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
 
 from appliance.engine.answers import AnswerCache
-from appliance.engine.backend import Device, computing_backend, idle_backends, loaded_backends
-from appliance.engine.checked import checked_digest
 from appliance.engine.costs import costs_for
 from appliance.engine.engine import Engine
 from appliance.engine.errors import InvalidRequest
 from appliance.engine.json_grammar import grammar_of
-from appliance.engine.model import Model
-from appliance.engine.offload import Plan, plan, shape_of
 from appliance.engine.prefixes import PrefixStore
 from appliance.engine.prompt import PromptBuilder
 from appliance.engine.request import GenerationRequest, SamplingParams
 from appliance.engine.threads import threads_for
+from appliance.engine.weights import Weights
 from appliance.library import Library
 from appliance.settings import ApplianceSettings
 from bundle.digests import digest_file, digest_value
-from bundle.errors import BundleError, ServerError, SettingsError
+from bundle.errors import SettingsError
 from bundle.grounding import Grounding, with_documentation
-from bundle.manifest import Manifest, ModelFile, load_manifest
 from bundle.template import Message
-
-log = logging.getLogger(__name__)
 
 ANSWERS = "answers"
 """Folder of the answer cache in the cache folder."""
@@ -60,23 +53,24 @@ class MoreSampling(TypedDict, total=False):
 class Expert:
     """A loaded bundle; to be closed."""
 
-    def __init__(self, bundle: Path, settings: ApplianceSettings, cache_dir: Path) -> None:
+    def __init__(
+        self, bundle: Path, settings: ApplianceSettings, cache_dir: Path, weights: Weights | None = None
+    ) -> None:
         """Check the served file against the manifest, load it and set aside the memory.
+
+        `weights` are those of this very bundle, where they are being loaded already.
 
         Raises:
             BundleError: the bundle is incomplete, damaged or has no such quantisation.
             SettingsError: the context is longer than the model was made for, or than the memory.
             ServerError: the memory isn't there.
         """
+        weights = weights or Weights(bundle, settings, cache_dir)
         self.settings = settings
-        self.manifest = load_manifest(bundle)
-        self.file = self.manifest.model(settings.quantisation)
-        digest = _check(bundle, self.manifest, self.file, cache_dir)
-        self.devices: list[Device] = loaded_backends()
-        self.offload = _offload(bundle / self.file.file, settings, self.devices)
-        layers = self.offload.layers if self.offload else 0
-        self.backend = computing_backend(self.devices, layers)
-        self.model = Model(bundle / self.file.file, layers)
+        self.manifest, self.file, digest = weights.manifest, weights.file, weights.digest
+        self.devices, self.offload, self.backend = weights.devices, weights.offload, weights.backend
+        self.library = Library(bundle, self.manifest)
+        self.model = weights.model()
         if settings.context > self.model.trained_context:
             raise SettingsError(
                 f"appliance.context is {settings.context}, but {self.file.file} was trained on "
@@ -92,7 +86,6 @@ class Expert:
                 f"({settings.context}); raise it, or set it to 0"
             )
         self._prompts = PromptBuilder(self.model, self.manifest.template)
-        self.library = Library(bundle, self.manifest)
         self.prefixes: PrefixStore | None = None
         if settings.prefixes.enabled and not settings.strict:
             stamp = digest_value(
@@ -106,11 +99,11 @@ class Expert:
                 }
             )
             self.prefixes = PrefixStore(cache_dir / PREFIXES, stamp, settings.prefixes.max_megabytes * 1_000_000)
-        threads = settings.threads or threads_for(self.model, _processor(self.devices))
+        threads = settings.threads or threads_for(self.model, weights.processor)
         costs = None
         if settings.speculation == "auto" and not settings.strict:
-            on = [self.backend, _processor(self.devices), f"{threads} threads", f"{layers} layers", digest[:16]]
-            costs = costs_for(self.model, ", ".join(on), threads, offload=layers > 0)
+            on = [self.backend, weights.processor, f"{threads} threads", f"{weights.layers} layers", digest[:16]]
+            costs = costs_for(self.model, ", ".join(on), threads, offload=weights.layers > 0)
         self.engine = Engine(
             self.model,
             slots=settings.slots,
@@ -118,7 +111,7 @@ class Expert:
             queue_limit=settings.queue,
             threads=threads,
             memory=settings.memory,
-            offload=layers > 0,
+            offload=weights.layers > 0,
             kv_type=settings.kv_type,
             strict=settings.strict,
             shared=settings.shared,
@@ -250,44 +243,3 @@ class Expert:
     def text_prompt(self, text: str) -> tuple[int, ...]:
         """The tokens of a bare text, as its GGUF file says they begin."""
         return tuple(self._prompts.completion(text))
-
-
-def _check(bundle: Path, manifest: Manifest, file: ModelFile, cache_dir: Path) -> str:
-    """The digest of the served file, after it was found to be the sealed one, and the template likewise."""
-    path = bundle / file.file
-    sealed = manifest.files.get(file.file)
-    if sealed is None or not path.is_file():
-        raise BundleError(f"{path}: missing from the bundle; convert or copy it anew")
-    if checked_digest(path, cache_dir) != sealed:
-        raise BundleError(f"{path}: not the file that was sealed; convert or copy it anew")
-    if manifest.template.digest != manifest.template_digest:
-        raise BundleError(f"{bundle}: the prompt template is not the one that was sealed; convert anew")
-    return sealed
-
-
-def _offload(path: Path, settings: ApplianceSettings, devices: list[Device]) -> Plan | None:
-    """What goes onto the GPU; None where there is none, or nothing is to.
-
-    Raises:
-        ServerError: llama.cpp was built for a GPU, finds none, and that isn't allowed.
-    """
-    if settings.gpu_layers in ("none", 0):
-        return None
-    free = sum(device.memory_free for device in devices if device.gpu)
-    idle = idle_backends(devices)
-    if not free and idle and not settings.allow_cpu:
-        raise ServerError(
-            f"llama.cpp was built for {', '.join(idle)} but finds no such device; see `boffin doctor`, or set "
-            "appliance.gpu_layers to none or appliance.allow_cpu to true to run on the processor"
-        )
-    if not free:
-        return None
-    cells = settings.memory or settings.slots * settings.context
-    found = plan(shape_of(path), settings.gpu_layers, cells, settings.kv_type, free)
-    log.info("offload: %s", found.describe())
-    return found
-
-
-def _processor(devices: list[Device]) -> str:
-    """The processor's name."""
-    return next((device.description for device in devices if not device.gpu), "")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from appliance.engine.cells import Cells
 from appliance.engine.context import Context
-from appliance.engine.prefixes import PrefixStore
+from appliance.engine.prefixes import STATE, PrefixStore
 
 WORTH_WAITING = 32
 """A prompt waits when it could have this many more tokens from one that is just being computed; fewer are not worth
@@ -105,21 +105,21 @@ class Memory:
         pinned = set().union(begun, *(held.cells for held in self.running))
         if len(pinned) + self.promised + most - len(begun) > self._cells.size:
             return None
-        state = self._prefixes.load(prompt[:stored], adapter) if stored and self._prefixes else None
-        if stored and state is None:
+        entry = self._prefixes.load(prompt[:stored], adapter) if stored and self._prefixes else None
+        if stored and entry is None:
             return self.begin(prompt, most, adapter=adapter)  # without it, for now it is forgotten
         due = 0
         if source and not stored and shared < len(source.tokens) and self._prefixes:  # two go on differently
             due = self._prefixes.due(prompt[:shared], adapter)
         start = self._start if self._shared else self._start_apart
-        held = start(*(None, 0) if state else (source, due or shared))
+        held = start(*(None, 0) if entry else (source, due or shared))
         held.prompt = prompt if reuse else []
         held.adapter = adapter
         held.promised = most - len(held.tokens)
         self.running.append(held)
         while self._cells.free < self.promised:
             self._forget(self.kept[0])
-        if state and self._context.restore(held.number, state, stored):
+        if entry and self._context.restore(held.number, entry, stored, start=STATE):
             self.computed(held, prompt[:stored])
             self.restored += stored
         elif due and len(held.tokens) == due and self._prefixes:

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import llama_cpp.llama_cpp as native
-
 from appliance.engine import native_log
 from appliance.engine.backend import start
+from appliance.engine.bindings import native
 from bundle.errors import BundleError
 
 _PIECE_BYTES = 256
+_attributes = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int32)
+"""Of llama.cpp's function that tells a token's kind; called for a whole vocabulary, it keeps the interpreter, which is
+otherwise given away and waited for at each call."""
 
 
 class Model:
@@ -49,6 +50,8 @@ class Model:
         self.trained_context: int = native.llama_model_n_ctx_train(handle)
         self.bos: int = native.llama_vocab_bos(self.vocab)
         """The token that begins a sequence; -1 if there is none."""
+        self.control_tokens = self._control_tokens()
+        """The texts that `parse_special` reads as control tokens."""
         self._pieces: dict[int, bytes] = {}
 
     def adapter(self, path: Path) -> Any:
@@ -99,14 +102,13 @@ class Model:
         """Whether a token ends a generation (end of turn, end of text and their kin)."""
         return bool(native.llama_vocab_is_eog(self.vocab, token))
 
-    @cached_property
-    def control_tokens(self) -> dict[str, int]:
-        """The texts that `parse_special` reads as control tokens."""
+    def _control_tokens(self) -> dict[str, int]:
         control = native.LLAMA_TOKEN_ATTR_CONTROL | native.LLAMA_TOKEN_ATTR_UNKNOWN
+        attributes = _attributes(("llama_vocab_get_attr", native._lib))
         texts = {
             (native.llama_vocab_get_text(self.vocab, token) or b"").decode("utf-8", "replace"): token
             for token in range(self.n_vocab)
-            if native.llama_vocab_get_attr(self.vocab, token) & control
+            if attributes(self.vocab, token) & control
         }
         texts.pop("", None)
         return texts

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 from collections import deque
 
-import llama_cpp.llama_cpp as native
+from appliance.engine.bindings import native
 
 # GGML_LOG_LEVEL_ERROR and _CONT in ggml.h; the numbers in llama-cpp-python's own logger are those of an older revision.
 _ERROR = 4

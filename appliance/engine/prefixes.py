@@ -21,7 +21,8 @@ STEP = 16
 """Stored prefixes have a multiple of this many tokens, so that there aren't many of nearly the same."""
 SHORTEST = 32
 """Fewer tokens are not worth a file."""
-_DIGEST = 32
+STATE = 32
+"""Where in an entry the state begins, after its digest."""
 """Bytes of the digest before an entry."""
 
 
@@ -47,12 +48,13 @@ class PrefixStore:
         lengths = sorted((length for length in self._known if length < len(prompt)), reverse=True)
         return next((length for length in lengths if self._key(prompt[:length], adapter) in self._known[length]), 0)
 
-    def load(self, prefix: Sequence[int], adapter: str = "") -> memoryview | None:
-        """The stored state of a prefix; None, and no longer known, where it is gone or damaged."""
+    def load(self, prefix: Sequence[int], adapter: str = "") -> bytes | None:
+        """The entry of a prefix, with its state from `STATE` on; None, and no longer known, where it is gone or
+        damaged."""
         key = self._key(prefix, adapter)
         data = self._cache.get(key)
-        if data is not None and _digest(state := memoryview(data)[_DIGEST:]) == data[:_DIGEST]:
-            return state
+        if data is not None and _digest(memoryview(data)[STATE:]) == data[:STATE]:
+            return data
         self._known[len(prefix)].discard(key)
         if data is not None:
             log.warning("a stored prefix of %d tokens is damaged; it is computed anew", len(prefix))
@@ -99,4 +101,4 @@ class PrefixStore:
 
 def _digest(state: bytes | memoryview) -> bytes:
     """BLAKE2b, which takes half of SHA-256's time where the processor has no instructions for the latter."""
-    return hashlib.blake2b(state, digest_size=_DIGEST).digest()
+    return hashlib.blake2b(state, digest_size=STATE).digest()

@@ -11,16 +11,17 @@ import secrets
 import time
 import weakref
 from collections.abc import Sequence
-from typing import Any
-
-import llama_cpp.llama_cpp as native
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from appliance.engine import native_log
+from appliance.engine.bindings import native
 from appliance.engine.errors import EngineFailed, InvalidRequest
 from appliance.engine.model import Model
 from appliance.engine.request import SamplingParams
-from appliance.engine.scores import Logits
+
+if TYPE_CHECKING:  # it imports numpy, which a first answer doesn't need
+    from appliance.engine.candidates import Candidates
+    from appliance.engine.scores import Logits
 
 PENALISED = 64
 """How many of the last tokens, prompt and answer together, the penalties on single tokens look at."""
@@ -101,6 +102,8 @@ class Sampler:
         """
         if self._grammar is None:
             return int(native.llama_sampler_sample(self._chain, context, index))
+        import numpy as np
+
         began = time.thread_time()
         first = native.llama_get_logits_ith(context, index)
         if not first:
@@ -114,39 +117,28 @@ class Sampler:
 
     def _matching(self, logits: Logits) -> int:
         """The token to take: the one chosen freely if it matches the grammar, else one of those that do."""
+        from appliance.engine.candidates import Candidates
+
         # As llama.cpp's server does: holding the whole vocabulary against the grammar takes longer than choosing.
-        token, _ = self._choose(_Candidates(logits))
-        alone = _Candidates(logits[token : token + 1], token)
+        token, _ = self._choose(Candidates(logits))
+        alone = Candidates(logits[token : token + 1], token)
         native.llama_sampler_apply(self._grammar, alone.reference)
         if alone.fields["logit"][0] > -math.inf:
             return token
-        every = _Candidates(logits)
+        every = Candidates(logits)
         native.llama_sampler_apply(self._grammar, every.reference)
         token, logit = self._choose(every)
         if logit == -math.inf:  # accepting such a token would end the process
             raise InvalidRequest("the grammar and the biases leave no token to go on with; loosen one of them")
         return token
 
-    def _choose(self, candidates: _Candidates) -> tuple[int, float]:
+    def _choose(self, candidates: Candidates) -> tuple[int, float]:
         native.llama_sampler_apply(self._chain, candidates.reference)
         chosen = candidates.array.data[candidates.array.selected]
         return int(chosen.id), float(chosen.logit)
 
     def _add(self, sampler: Any) -> None:
         native.llama_sampler_chain_add(self._chain, sampler)
-
-
-class _Candidates:
-    """Tokens and their logits as samplers take them."""
-
-    def __init__(self, logits: Logits, first: int = 0) -> None:
-        """The tokens from `first` on, each with its logit."""
-        self.fields = np.zeros(len(logits), dtype=[("id", np.int32), ("logit", np.float32), ("p", np.float32)])
-        self.fields["id"] = np.arange(first, first + len(logits))
-        self.fields["logit"] = logits
-        pointer = self.fields.ctypes.data_as(native.llama_token_data_p)
-        self.array = native.llama_token_data_array(pointer, len(logits), -1, False)
-        self.reference = ctypes.byref(self.array)
 
 
 def check(params: SamplingParams, n_vocab: int) -> None:

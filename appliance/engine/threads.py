@@ -11,8 +11,7 @@ import os
 import time
 from pathlib import Path
 
-import llama_cpp.llama_cpp as native
-
+from appliance.engine.bindings import native
 from appliance.engine.context import Context
 from appliance.engine.measured import home, recall, remember
 from appliance.engine.model import Model

@@ -9,7 +9,7 @@ from pathlib import Path
 import llama_cpp.llama_cpp as native
 import pytest
 
-from appliance.engine import expert, native_log
+from appliance.engine import native_log, weights
 from appliance.engine.context import Context
 from appliance.engine.engine import Engine
 from appliance.engine.expert import Expert
@@ -110,7 +110,7 @@ def test_a_file_that_is_no_gguf_is_one_line(tmp_path: Path) -> None:
 def test_a_gpu_build_that_finds_no_gpu_is_an_error_unless_allowed(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(expert, "idle_backends", lambda devices: ["CUDA"])
+    monkeypatch.setattr(weights, "idle_backends", lambda devices: ["CUDA"])
     with pytest.raises(ServerError, match="built for CUDA but finds no such device"):
         Expert(bundle, ApplianceSettings(context=512), tmp_path)
     for allowed in (ApplianceSettings(context=512, allow_cpu=True), ApplianceSettings(context=512, gpu_layers="none")):
