@@ -3,7 +3,7 @@
     make bench-serve [ARGS="--rounds 2 --counts 1 8"]
 
 The same file, threads and questions for all; every prompt is another from its first word on, the end token is
-forbidden, no cache is on. In each round each number of clients streams from each server in turn; a row tells the
+forbidden, no cache is on. In each round each number of clients streams from each server in turn, when all are idle; a row tells the
 medians, the ratios are medians of those of single rounds. Then, without HTTP, where Boffin's own time goes. Wants the
 demo's bundle (`make demo`). Written to benchmarks/results/serve.json.
 """
@@ -22,7 +22,7 @@ from typing import Any
 from appliance.engine.model import Model
 from benchmarks.engine_time import measure
 from benchmarks.machine import origin
-from benchmarks.servers import Server, Work, boffin, native, peer_versions, python_server
+from benchmarks.servers import Server, Work, boffin, native, peer_versions, python_server, settle
 from benchmarks.streams import Stream, listen
 from bundle.atomic import write_json
 from bundle.manifest import load_manifest
@@ -141,7 +141,9 @@ def main() -> None:
         for number in range(options.rounds):
             for count in options.counts:
                 texts = prompts(draw, count)
-                for server in servers:
+                for place in range(len(servers)):  # each is the first in turn
+                    server = servers[(number + place) % len(servers)]
+                    settle(servers)
                     heard[server.name][count].append(ask(server, texts, forbidden))
             print(f"round {number + 1} of {options.rounds} is done", flush=True)
         memory = {server.name: server.peak_memory() for server in servers}

@@ -7,6 +7,7 @@ in an environment of their own, which `make bench-serve` sets up. Knows nothing 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -35,6 +36,8 @@ sys.stdin.read()
 """llama.cpp's server as its own defaults have it: a memory for each slot."""
 START = 120.0
 """Seconds that a server gets to load."""
+SETTLED = 30.0
+"""Seconds that the servers get to become idle."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,12 @@ class Server:
     pid: int
     body: dict[str, Any] = field(default_factory=dict)
     """What its requests have beside the common fields: no caches."""
+
+    def processor_seconds(self) -> float:
+        """The processor time that it has had so far; 0 where the system doesn't tell."""
+        stat = Path(f"/proc/{self.pid}/stat")
+        fields = stat.read_text().rpartition(")")[2].split() if stat.exists() else []
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
     def peak_memory(self) -> int:
         """The most memory that it has had so far, in bytes; 0 where the system doesn't tell."""
@@ -65,6 +74,16 @@ class Work:
     context: int
     """Tokens of a slot."""
     threads: int
+
+
+def settle(servers: Sequence[Server]) -> None:
+    """Wait until all of them are idle: one whose streams broke off may still compute for them."""
+    deadline = time.monotonic() + SETTLED
+    while time.monotonic() < deadline:
+        before = sum(server.processor_seconds() for server in servers)
+        time.sleep(0.3)
+        if sum(server.processor_seconds() for server in servers) - before < 0.05:
+            return
 
 
 @contextmanager
