@@ -3,9 +3,9 @@
     make bench-serve [ARGS="--rounds 2 --counts 1 8"]
 
 The same file, threads and questions for all; every prompt is another from its first word on, the end token is
-forbidden, no cache is on. In each round each number of clients streams from each server in turn, when all are idle; a row tells the
-medians, the ratios are medians of those of single rounds. Then, without HTTP, where Boffin's own time goes. Wants the
-demo's bundle (`make demo`). Written to benchmarks/results/serve.json.
+forbidden, no cache is on. In each round each number of clients streams from each server in turn, when all are idle; a
+row tells the medians, the ratios are medians of those of single rounds. Then, without HTTP, where Boffin's own time
+goes. Wants the demo's bundle (`make demo`). Written to benchmarks/results/serve.json.
 """
 
 from __future__ import annotations
