@@ -14,7 +14,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer
 from textual.worker import Worker
 
 from appliance.attachment import attach
@@ -25,6 +24,7 @@ from appliance.phrases import spelt_out
 from appliance.sanitise import clean, clean_line
 from appliance.tui.answering import Answering, Outcome
 from appliance.tui.conversation import Conversation
+from appliance.tui.footer import KeyLine
 from appliance.tui.header import ExpertHeader
 from appliance.tui.keys import unlisted
 from appliance.tui.news import Changed, Selected, Voted
@@ -86,7 +86,7 @@ class ChatScreen(Screen[None]):
         yield self.conversation
         yield self._prompt
         yield self._status
-        yield Footer(show_command_palette=False)
+        yield KeyLine(show_command_palette=False)
 
     async def on_mount(self) -> None:
         """Show the conversation."""

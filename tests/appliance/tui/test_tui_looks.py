@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
 from textual.binding import Binding
+from textual.widgets._footer import FooterKey
 
 from appliance.settings import ChatSettings
 from appliance.tui.app import OWNERS
@@ -62,6 +65,22 @@ async def test_nothing_is_clipped_at_80_by_24(server: Server) -> None:
         for widget in c.screen.query("ExpertHeader, Conversation, Prompt, StatusLine, Footer"):
             assert c.screen.region.contains_region(widget.region)
             assert widget.region.area
+
+
+async def test_keys_that_are_shown_no_more_are_let_go_of(server: Server) -> None:
+    async with chat(server.url) as c:
+        await c.until(lambda: "Commands" in c.shown)
+        shown = [weakref.ref(key) for key in c.screen.query(FooterKey)]
+        assert shown
+        for question in ("One?", "Two?"):  # the key that stops an answer comes and goes
+            await c.ask(question)
+        await c.pilot.pause()
+
+        def gone() -> bool:
+            gc.collect()
+            return not any(key() for key in shown)
+
+        await c.until(gone)
 
 
 async def test_help_lists_every_binding_and_every_binding_has_an_id(server: Server) -> None:
