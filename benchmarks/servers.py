@@ -81,7 +81,7 @@ def settle(servers: Sequence[Server]) -> None:
     deadline = time.monotonic() + SETTLED
     while time.monotonic() < deadline:
         before = sum(server.processor_seconds() for server in servers)
-        time.sleep(0.3)
+        time.sleep(0.3)  # long enough for the processor time of one that computes to show
         if sum(server.processor_seconds() for server in servers) - before < 0.05:
             return
 

@@ -36,6 +36,6 @@ def _package() -> Path:
 LIBRARIES = _package() / "lib"
 """The folder with llama.cpp's libraries."""
 
-import llama_cpp.llama_cpp as native  # noqa: E402 - only now
+import llama_cpp.llama_cpp as native  # noqa: E402 - it looks for its package, which is there only now
 
 __all__ = ["LIBRARIES", "native"]
