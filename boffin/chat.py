@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -57,6 +58,7 @@ async def _draw(
         votes = served.preferences if served else None
         files = None if browser else Path()
         app = ChatApp(client, Thread(store), model, settings, preferences=votes, text=text, folder=files)
+        app.call_later(gc.freeze)  # what is here stays: the chat looks for garbage often, and is to look at little
         await app.run_async()
 
 

@@ -5,6 +5,8 @@ Knows nothing about HTTP or the store: whoever reads the stream feeds it.
 
 from __future__ import annotations
 
+import gc
+
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -91,6 +93,7 @@ class Answer(Vertical):
             await self._markdown.update(self._drawn())
         self._show_ending()
         self._show_evidence(message.evidence)
+        self.call_after_refresh(clear_away)
 
     def _drawn(self) -> str:
         """The text, with the number of its passage after what one bears out."""
@@ -117,6 +120,13 @@ class Answer(Vertical):
         line = " · ".join(fact for fact in facts if fact)
         self._ending.update(line)
         self._ending.display = bool(line)
+
+
+def clear_away() -> None:
+    """Look for garbage, where what was there at the start isn't looked at (gc.freeze): widgets that are gone hold one
+    another, and Python by itself looks so rarely that a long chat stopped for seconds when it did."""
+    if gc.get_freeze_count():
+        gc.collect()
 
 
 def branch(place: tuple[int, int]) -> str:

@@ -15,6 +15,7 @@ from textual import on, work
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from appliance.client import AsyncClient
@@ -100,6 +101,19 @@ class ChatApp(CopyingApp):
         self.set_keymap(self._settings.keys)
         if self._text:
             self.call_after_refresh(self.chat.write, self._text)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Say it in place of what was said before: a key pressed ten times isn't ten notices."""
+        self.clear_notifications()
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def get_default_screen(self) -> Screen[Any]:
         """The chat."""

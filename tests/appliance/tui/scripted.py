@@ -201,7 +201,7 @@ async def chat(url: str, size: tuple[int, int] = (80, 24), **options: Any) -> As
             thread = Thread(store) if opened is None else Thread.open(store, opened)
             async with AsyncClient(url) as client:
                 app = ChatApp(client, thread, "pocket", **{"folder": Path(folder)} | options)
-                async with app.run_test(size=size) as pilot:
+                async with app.run_test(size=size, notifications=True) as pilot:
                     await pilot.pause()
                     yield Chat(app, pilot)
                     app.exit()

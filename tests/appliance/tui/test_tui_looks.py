@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from textual.binding import Binding
 from textual.widgets._footer import FooterKey
+from textual.widgets._toast import Toast
 
 from appliance.settings import ChatSettings
 from appliance.tui.app import OWNERS
@@ -65,6 +66,20 @@ async def test_nothing_is_clipped_at_80_by_24(server: Server) -> None:
         for widget in c.screen.query("ExpertHeader, Conversation, Prompt, StatusLine, Footer"):
             assert c.screen.region.contains_region(widget.region)
             assert widget.region.area
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30)])
+async def test_a_notice_hides_nothing_that_is_typed(server: Server, size: tuple[int, int]) -> None:
+    server.script = [[held := threading.Event()]]
+    async with chat(server.url, size) as c:
+        await c.ask("How?", wait=False)
+        await c.pilot.press("w", "h", "y", *["enter"] * 5)
+        await c.until(lambda: "still coming" in c.shown)
+        (toast,) = c.screen.query(Toast)
+        assert not toast.region.overlaps(c.prompt.region)
+        assert c.screen.region.contains_region(toast.region)
+        held.set()
+        await c.until(lambda: not c.screen.answering)
 
 
 async def test_keys_that_are_shown_no_more_are_let_go_of(server: Server) -> None:
