@@ -85,6 +85,7 @@ class Direct:
             repeat_penalty=options.get("repeat_penalty"),
             seed=options.get("seed"),
             stop=options.get("stop", ()),
+            adapter=expert.specialist(talk),
         )
         answers = expert.answers if options.get("cache", True) else None
         if answers is not None and (stored := answers.get(request)) is not None:

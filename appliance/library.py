@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from appliance.routing import library_of
 from bundle.digests import digest_file, digest_value
 from bundle.documentation import Documentation
 from bundle.errors import BundleError
@@ -41,6 +42,8 @@ class Library:
         self.documentation = Documentation(index) if index else None
         self.check = lru_cache(maxsize=_RECENT)(self._check)
         """What some code names that does not exist. Raises SyntaxError where it is no Python; needs the table."""
+        self.about = lru_cache(maxsize=_RECENT)(self._about)
+        """The library that a person's turns, as a tuple, are about; empty for none. Raises BundleError."""
         self._recent: dict[str, Grounding] = {}
         self._lock = threading.Lock()
 
@@ -54,6 +57,9 @@ class Library:
 
         assert self.table is not None
         return tuple(check_code(code, self.table))
+
+    def _about(self, turns: tuple[str, ...]) -> str:
+        return library_of(self.documentation, turns) if self.documentation else ""
 
     def ground(
         self, messages: Sequence[Message], room: Callable[[], int], measure: Callable[[str], int], most: int

@@ -185,6 +185,9 @@ class ApplianceSettings(SettingsPart):
     error."""
     adapters: dict[str, Path] = Field(default={})
     """LoRA adapters for the served file, as GGUF files, by the names that requests have for them."""
+    routing: bool = True
+    """Whether the bundle's adapter for a library answers what is about that, where it has any and a request names the
+    expert alone."""
     offline: bool = False
     """Whether the server may reach nothing but its own machine: any other connection that it would make, or name that
     it would look up, is an error. The container images set it."""

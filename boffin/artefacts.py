@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from boffin.project import Project
 
-BASE, DATASET, ADAPTER, PREFERRED = "base", "dataset", "adapter", "preferred"
+BASE, DATASET, ADAPTER, PREFERRED, SPECIALISTS = "base", "dataset", "adapter", "preferred", "specialists"
 BASE_BUNDLE, BUNDLE, REPORT = "base-bundle", "bundle", "report"
 
 

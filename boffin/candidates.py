@@ -66,7 +66,7 @@ def all_candidates(project: Project) -> list[Candidate]:
     return found
 
 
-def _own(project: Project, name: str, artefact: str, quantisation: str = "") -> Candidate:
+def _own(project: Project, name: str, artefact: str, quantisation: str = "", *, routed: bool = True) -> Candidate:
     folder = project.workspace.path(artefact).resolve()
     manifest = load_manifest(folder)
     model = manifest.model(quantisation or _usual(project))
@@ -76,6 +76,7 @@ def _own(project: Project, name: str, artefact: str, quantisation: str = "") -> 
             "speculation": "off",  # whether it pays depends on the machine, and speeds are compared
             "slots": project.settings.evaluation.concurrency,
             "quantisation": model.quantisation,
+            "routing": routed and project.settings.appliance.routing,
         }
     )
 
@@ -101,13 +102,14 @@ def _variants(project: Project, listed: QuantisedCandidate) -> list[Candidate]:
     types = have if ALL in listed.types else listed.types or [usual]
     found = []
     for quantisation in types:
-        candidate = _own(project, listed.of, artefact, quantisation)
+        candidate = _own(project, listed.of, artefact, quantisation, routed=listed.routed)
         parts = [
             listed.of,
             candidate.quantisation if candidate.quantisation != usual else "",
             "greedy" if listed.greedy else "",
             "" if listed.system_prompt else "no prompt",
             {None: "", True: "reading", False: "from memory"}[listed.documentation],
+            "" if listed.routed else "alone",
             "repaired" if listed.repair else "",
         ]
         name = " ".join(part for part in parts if part)

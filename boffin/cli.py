@@ -130,7 +130,9 @@ def build(
     force: Annotated[str, typer.Option("--force", help="Start again from this stage.", metavar="STAGE")] = "",
 ) -> None:
     """Run every stage that is out of date, in order."""
-    _run(folder, assignments, ["base", "dataset", "adapter", "preferred", "base-bundle", "bundle", "report"], force)
+    from boffin.stages import STAGES
+
+    _run(folder, assignments, list(STAGES), force)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import typer
 
-from boffin.artefacts import ADAPTER, REPORT
+from boffin.artefacts import ADAPTER, REPORT, SPECIALISTS
 from boffin.attempt import complete
 from boffin.build import Finished, must_run, needed, run_stage
 from boffin.project import Project, open_project
@@ -65,7 +65,7 @@ def _train_along(project: Project, artefacts: Sequence[str], force: str) -> None
     for stage in needed(project, artefacts, force):
         if not must_run(project, stage, forced, force):
             continue
-        if stage.artefact != ADAPTER:
+        if stage.artefact not in (ADAPTER, SPECIALISTS):
             raise WorkspaceError(
                 f"{project.workspace.path(stage.artefact)}: not up to date; only training runs in several processes, "
                 "so run the same command once without the launcher"

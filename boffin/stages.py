@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boffin.artefacts import ADAPTER, BASE, BASE_BUNDLE, BUNDLE, DATASET, PREFERRED, REPORT, tuned
+from boffin.artefacts import ADAPTER, BASE, BASE_BUNDLE, BUNDLE, DATASET, PREFERRED, REPORT, SPECIALISTS, tuned
 from boffin.base import base_digest, find_base
 from boffin.evaluation_stage import FORMAT as EVALUATION_FORMAT
 from boffin.evaluation_stage import discard_answers, evaluation_depends, run_evaluation, suite_digest, suite_texts
@@ -50,6 +50,8 @@ class Stage:
         """Whether the project needs this stage: a base that is a Hugging Face folder already needs no unpacking."""
         if self.artefact == PREFERRED:
             return bool(project.settings.trainer.preferences)
+        if self.artefact == SPECIALISTS:
+            return bool(project.settings.trainer.specialists)
         return self.artefact != BASE or project.settings.project.base.startswith("package:") or _is_gguf(project)
 
 
@@ -131,8 +133,11 @@ def _kept_adapter(project: Project) -> Path | None:
     return folder
 
 
-def run_trainer(project: Project, out: Path, progress: Progress, before: Path | None = None) -> StageResult:
-    """Train an adapter; `before` is the folder of one to go on from, instead of the one that the settings name."""
+def run_trainer(
+    project: Project, out: Path, progress: Progress, before: Path | None = None, library: str = ""
+) -> StageResult:
+    """Train an adapter; `before` is the folder of one to go on from, instead of the one that the settings name; with a
+    `library` it becomes a specialist of that."""
     before = before or _kept_adapter(project)
     base, _ = base_folder(project)  # a missing base is told before torch is imported
     from trainer.base import base_template
@@ -143,18 +148,52 @@ def run_trainer(project: Project, out: Path, progress: Progress, before: Path | 
     recipe = load_recipe(project.settings.trainer, project.folder)
     dataset = project.workspace.path(DATASET).resolve()
     settings = project.settings.trainer
-    return run(recipe, base, dataset, template, out, progress, _checkpoints(project), settings, before)
+    checkpoints = _checkpoints(project, library)
+    return run(recipe, base, dataset, template, out, progress, checkpoints, settings, before, library)
 
 
-def _checkpoints(project: Project) -> Path:
+def _checkpoints(project: Project, library: str = "") -> Path:
     """Where a training run keeps what a later attempt goes on from, if everything that it depends on is the same."""
-    dataset = project.workspace.stamp(DATASET)
-    inputs = [STAGES[ADAPTER].format, _trainer_depends(project), dataset.content if dataset else ""]
-    return project.workspace.path("checkpoints") / digest_value(inputs)[:16]
+    stamps = [project.workspace.stamp(name) for name in (DATASET, *([ADAPTER] if library else []))]
+    inputs = [STAGES[ADAPTER].format, _trainer_depends(project), *(stamp.content if stamp else "" for stamp in stamps)]
+    return project.workspace.path("checkpoints") / digest_value([*inputs, *([library] if library else [])])[:16]
 
 
 def _discard_checkpoints(project: Project) -> None:
     shutil.rmtree(_checkpoints(project), ignore_errors=True)
+
+
+def _specialist_depends(project: Project) -> Any:
+    trainer = project.settings.trainer
+    return [_trainer_depends(project), trainer.specialists, trainer.continuing.model_dump(mode="json")]
+
+
+def _run_specialists(project: Project, out: Path, progress: Progress) -> StageResult:
+    before = project.workspace.path(ADAPTER).resolve()
+    notes = []
+    for library in project.settings.trainer.specialists:
+        folder = out / library
+        folder.mkdir()
+
+        result = run_trainer(project, folder, _of(library, progress), before, library)
+        notes.append(f"{library}: {result.came_in}; {result.went_out}")
+    return StageResult("the adapter", f"{len(notes)} specialists", tuple(notes))
+
+
+def _of(library: str, progress: Progress) -> Progress:
+    def tell(what: str, done: float = 0, total: float = 0, unit: str = "") -> None:
+        progress(f"{library}: {what}", done, total, unit)
+
+    return tell
+
+
+def _discard_specialists(project: Project) -> None:
+    for library in project.settings.trainer.specialists:
+        shutil.rmtree(_checkpoints(project, library), ignore_errors=True)
+
+
+def _of_specialists(folder: Path) -> str:
+    return digest_value({one.name: _ADAPTER_FILES(one) for one in folder.iterdir() if one.is_dir()})
 
 
 def _preferences(project: Project) -> Path:
@@ -249,7 +288,9 @@ def _convert(
     if grounded.share:
         reading = Reading(passages=grounded.passages, tokens=grounded.characters // _TOKEN)
     named = (settings.convert, name, settings.project.base, revision)
-    return run(*named, base, adapter, template, dataset, out, progress, reading)
+    libraries = settings.trainer.specialists if adapter else ()
+    specialists = {library: project.workspace.path(SPECIALISTS).resolve() / library for library in libraries}
+    return run(*named, base, adapter, template, dataset, out, progress, reading, specialists)
 
 
 _TOKEN = 3
@@ -283,8 +324,26 @@ STAGES = {
             _ADAPTER_FILES,
             _discard_preference_checkpoints,
         ),
+        Stage(
+            "specialise",
+            SPECIALISTS,
+            1,
+            (BASE, DATASET, ADAPTER),
+            _specialist_depends,
+            _run_specialists,
+            _of_specialists,
+            _discard_specialists,
+        ),
         Stage("convert-base", BASE_BUNDLE, 5, (BASE, DATASET), _base_bundle_depends, _run_base_bundle, _served),
-        Stage("convert", BUNDLE, 5, (BASE, DATASET, ADAPTER, PREFERRED), _convert_depends, _run_convert, _served),
+        Stage(
+            "convert",
+            BUNDLE,
+            5,
+            (BASE, DATASET, ADAPTER, PREFERRED, SPECIALISTS),
+            _convert_depends,
+            _run_convert,
+            _served,
+        ),
         Stage(
             "evaluate",
             REPORT,

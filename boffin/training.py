@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from boffin.artefacts import ADAPTER, BASE, PREFERRED
+from boffin.artefacts import ADAPTER, BASE, PREFERRED, SPECIALISTS
 from boffin.project import open_project
 from boffin.run import run_stages
 from boffin.stages import STAGES
@@ -35,7 +35,7 @@ def run_training(folder: Path, assignments: Sequence[str], recipe: str, *, force
         chosen += [f"trainer.preferences={json.dumps(PREFERENCES)}"] if unnamed else []
     elif recipe:
         chosen.append(f"trainer.recipe={json.dumps(recipe)}")
-    run_stages(folder, chosen, [BASE, ADAPTER, PREFERRED], first.name if force else "")
+    run_stages(folder, chosen, [BASE, ADAPTER, PREFERRED, SPECIALISTS], first.name if force else "")
     if unnamed:
         typer.echo(
             f'Nothing ships this adapter yet: set preferences = "{PREFERENCES}" and preference_recipe = "{recipe}" '

@@ -86,6 +86,8 @@ class Manifest(BaseModel):
     """Licence of the base model (`base`) and of each documented library."""
     models: list[ModelFile]
     """The GGUF files, the default one first."""
+    specialists: dict[str, str] = {}
+    """The GGUF file of each library that has a LoRA adapter of its own, to be put on the models."""
     reading: Reading | None = None
     """What the expert reads before it answers, unless told otherwise; None where it wasn't trained to read."""
     evidence: Evidence | None = None
@@ -163,6 +165,7 @@ def parse_manifest(data: bytes, where: object) -> Manifest:
     if not NAME.fullmatch(manifest.name):
         raise BundleError(f"{where}: has an unsafe name ({manifest.name[:80]!r}); do not use this bundle")
     named = [*manifest.files, *manifest.sizes, *(model.file for model in manifest.models)]
+    named += [*manifest.specialists, *manifest.specialists.values()]
     check_names(dict.fromkeys(named), (MANIFEST, *COMPANIONS), where)
     return manifest
 
@@ -179,7 +182,7 @@ def check_complete(manifest: Manifest, where: object) -> None:
     models = [model.file for model in manifest.models]
     if not models:
         fault = "it names no model"
-    elif missing := [name for name in models if name not in manifest.files]:
+    elif missing := [name for name in (*models, *manifest.specialists.values()) if name not in manifest.files]:
         fault = f"it has no digest of {missing[0]!r}"
     elif wrong is not None:
         fault = f"its digest of {wrong!r} is none"

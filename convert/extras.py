@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -31,7 +31,7 @@ def check_extras(also: Sequence[str], adapter: Path | None, template: PromptTemp
         ConvertError: names what can't be written, and why.
     """
     if adapter and LORA in also:
-        _as_lora(read_adapter(adapter))
+        as_lora(read_adapter(adapter))
     if adapter and OLLAMA in also:
         known_form(template)
 
@@ -60,10 +60,7 @@ def write_extras(
     if LORA in also:
         folder = model.parent / "lora"
         folder.mkdir()
-        config, tensors = _as_lora(read_adapter(adapter))
-        (folder / ADAPTER_CONFIG).write_text(json.dumps(config), encoding="utf-8")
-        save_file(tensors, folder / ADAPTER_WEIGHTS)
-        convert_lora_to_gguf(folder, base, out / f"{name}-lora.gguf", dtype, progress)
+        write_lora(folder, as_lora(read_adapter(adapter)), base, out / f"{name}-lora.gguf", dtype, progress)
     if OLLAMA in also:
         with Vocabulary(gguf) as vocabulary:
             text = modelfile(template, gguf.name, vocabulary.adds_start)
@@ -78,10 +75,25 @@ def write_extras(
                 shutil.copyfile(source, file)
 
 
-def _as_lora(adapter: Adapter) -> tuple[dict[str, object], dict[str, Tensor]]:
-    """An adapter as plain LoRA, configuration and tensors: each scale is a part of its B, since GGUF knows only one.
+def write_lora(
+    folder: Path, tensors: Mapping[str, Tensor], base: Path, out: Path, dtype: str, progress: Progress
+) -> None:
+    """Write plain LoRA as a GGUF file, by way of the empty folder `folder`.
 
-    An alpha of 0 says in llama.cpp that the matrices are to be taken as they are.
+    Raises:
+        ConvertError: llama.cpp's converter refuses it.
+    """
+    # An alpha of 0 says in llama.cpp that the matrices are to be taken as they are.
+    (folder / ADAPTER_CONFIG).write_text(json.dumps({"peft_type": "LORA", "lora_alpha": 0}), encoding="utf-8")
+    save_file(dict(tensors), folder / ADAPTER_WEIGHTS)
+    convert_lora_to_gguf(folder, base, out, dtype, progress)
+
+
+def as_lora(adapter: Adapter) -> dict[str, Tensor]:
+    """An adapter as plain LoRA, by PEFT's names: each scale is a part of its B, since GGUF knows only one.
+
+    Raises:
+        ConvertError: it is more than that.
     """
     copies = {f"{change.module}.weight" for change in adapter.changes.values()}
     for parameter in adapter.replaced:
@@ -95,8 +107,11 @@ def _as_lora(adapter: Adapter) -> tuple[dict[str, object], dict[str, Tensor]]:
         names = ("lora_embedding_A", "lora_embedding_B") if change.embedding else ("lora_A.weight", "lora_B.weight")
         tensors[f"{PREFIX}{change.module}.{names[0]}"] = change.a.float().contiguous()
         tensors[f"{PREFIX}{change.module}.{names[1]}"] = (change.b.float() * change.scale).contiguous()
-    return {"peft_type": "LORA", "lora_alpha": 0}, tensors
+    return tensors
 
 
 def _no_lora(adapter: Adapter, why: str) -> str:
-    return f"{adapter.folder}: no GGUF LoRA can be made of this adapter ({why}); leave `lora` out of `convert.also`"
+    return (
+        f"{adapter.folder}: no GGUF LoRA can be made of this adapter ({why}); leave `lora` out of `convert.also` and "
+        "`trainer.specialists` empty"
+    )

@@ -94,9 +94,17 @@ class _Seen:
 
 
 def prove_fidelity(
-    file: Path, base: Path, adapter: Path | None, passages: Sequence[Passage], tokenizer: Any, progress: Progress
+    file: Path,
+    base: Path,
+    adapter: Path | None,
+    passages: Sequence[Passage],
+    tokenizer: Any,
+    progress: Progress,
+    lora: Path | None = None,
 ) -> Proof:
     """Compare `file` with `base` and `adapter` on `passages`, of which there is at least one; returns the figures.
+
+    `lora` is an adapter to be put on the file, as a GGUF file.
 
     Raises:
         ConvertError: they differ by more than rounding; the text says what is most likely wrong, and where it shows.
@@ -104,7 +112,7 @@ def prove_fidelity(
     progress("Loading the trained model")
     reference = Reference(base, adapter)
     seen = _Seen()
-    with Inference(file, LONGEST) as inference:
+    with Inference(file, LONGEST, lora=lora) as inference:
         for number, passage in enumerate(passages, start=1):
             progress("Proving that it is the trained model", number - 1, len(passages), "records")
             trained = log_probabilities(reference.trained(passage.tokens, passage.first))

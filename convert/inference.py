@@ -5,6 +5,7 @@ Knows nothing about records, templates or what the logits are compared with.
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,8 +30,12 @@ Watcher = Callable[[int, bool], bool]
 class Inference:
     """A loaded model with room for a few sequences, open within a `with` block."""
 
-    def __init__(self, path: Path, length: int, *, sequences: int = 1, watcher: Watcher | None = None) -> None:
+    def __init__(
+        self, path: Path, length: int, *, sequences: int = 1, watcher: Watcher | None = None, lora: Path | None = None
+    ) -> None:
         """Load `path` for `sequences` of up to `length` tokens each, on a GPU where llama.cpp was built for one.
+
+        `lora` is an adapter, as a GGUF file, to be put on it.
 
         Raises:
             ConvertError: llama.cpp can't load it, or has no memory for it.
@@ -62,6 +67,8 @@ class Inference:
             said = llama_log.first_error()
             self._free()
             raise ConvertError(f"{path.name}: llama.cpp has no memory for {length * sequences} tokens ({said})")
+        if lora:
+            self._put_on(lora)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = llama_cpp.llama_batch_init(BATCH, 0, 1)
         self.vocab = llama_cpp.llama_model_get_vocab(self._model)
@@ -142,6 +149,14 @@ class Inference:
         """A copy of the logits of `count` outputs that lie side by side in the batch from `index` on."""
         first = llama_cpp.llama_get_logits_ith(self._context, index)
         return np.array(np.ctypeslib.as_array(first, shape=(count, self.vocabulary)))
+
+    def _put_on(self, lora: Path) -> None:
+        handle = llama_cpp.llama_adapter_lora_init(self._model, str(lora).encode())  # freed with the model
+        if not handle:
+            self._free()
+            raise ConvertError(f"{lora.name}: llama.cpp can't put it on {self._name} ({llama_log.first_error()})")
+        adapters, scales = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(handle), (ctypes.c_float * 1)(1.0)
+        llama_cpp.llama_set_adapters_lora(self._context, adapters, 1, scales)
 
     def _free(self) -> None:
         if self._context:

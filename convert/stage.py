@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from convert.proof import prove
 from convert.quantise import known_types
 from convert.room import check_room
 from convert.settings import ConvertSettings
+from convert.specialists import check_specialists, write_specialists
 from convert.table import lines
 
 _WORK, _FOLDER = ".work", "model"
@@ -82,6 +83,7 @@ def run(
     out: Path,
     progress: Progress,
     reading: Reading | None = None,
+    specialists: Mapping[str, Path] | None = None,
 ) -> StageResult:
     """Make a bundle in the empty folder `out`.
 
@@ -89,7 +91,8 @@ def run(
     held-out records are what the bundle is proven and measured on, its training records what the importance matrix is
     computed on.
 
-    `reading` goes into the manifest as it is.
+    `reading` goes into the manifest as it is. `specialists` are the folders of adapters for single libraries, trained
+    on from `adapter`.
 
     Without an `adapter` the bundle is the base itself, of every type that the tuned one may be compared in. Only its
     tokens are proven; the dataset, if there is one, gives it the same importance matrix and documentation.
@@ -104,6 +107,8 @@ def run(
     kept = kept_types(settings, types) if adapter else types
     converter_script()
     check_extras(settings.also, adapter, template)
+    if adapter:
+        check_specialists(adapter, specialists or {})
     check_room(base, settings, adapter is not None, len(types), out)
     inputs = _read(settings, name, base_model, base_revision, base, adapter, template, dataset)
 
@@ -116,6 +121,7 @@ def run(
         training = drawn(inputs.records, template, inputs.tokenizer) if inputs.records else None
         candidates = make_candidates(settings, unquantised, types, training, name, out, progress)
         clock.note(f"{len(types)} quantisations made")
+        special = _specialists(inputs, specialists or {}, unquantised, out, clock, progress)
         evidence, picked, why = _measure(inputs, unquantised, candidates, proof, out, clock, progress)
         served = next(one.path for one in candidates if one.quantisation == picked)
         write_extras(
@@ -151,6 +157,7 @@ def run(
             llama_cpp=llama_version(),
             licences=inputs.licences,
             models=models,
+            specialists=special,
             reading=reading,
             evidence=evidence if inputs.passages else None,
         ),
@@ -246,6 +253,33 @@ def _prove(inputs: _Inputs, unquantised: Candidate, clock: _Clock, progress: Pro
     proof = prove_fidelity(unquantised.path, inputs.base, inputs.adapter, inputs.passages, inputs.tokenizer, progress)
     clock.note("proven to be the trained model")
     return proof
+
+
+def _specialists(
+    inputs: _Inputs,
+    specialists: Mapping[str, Path],
+    unquantised: Candidate,
+    out: Path,
+    clock: _Clock,
+    progress: Progress,
+) -> dict[str, str]:
+    """Write the adapters of single libraries into the bundle, proven."""
+    if not inputs.adapter or not specialists:
+        return {}
+    files = write_specialists(
+        specialists,
+        inputs.adapter,
+        unquantised.path,
+        inputs.base,
+        inputs.passages[: inputs.settings.measured_records],
+        inputs.tokenizer,
+        inputs.name,
+        inputs.settings.merge_dtype,
+        out,
+        progress,
+    )
+    clock.note(f"{len(files)} specialists made and proven")
+    return files
 
 
 def _measure(

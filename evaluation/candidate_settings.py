@@ -37,6 +37,8 @@ class QuantisedCandidate(SettingsPart):
     """Whether it always takes the likeliest token: temperature 0, all else as it is."""
     documentation: bool | None = None
     """Whether it reads the bundle's documentation before it answers; left out, as it is shipped."""
+    routed: bool = True
+    """Whether the bundle's adapters for libraries answer, where it has any; without, the expert alone."""
     repair: bool = False
     """Whether it has a second try where its code has what doesn't exist; otherwise as it is shipped."""
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
 
 from bundle.settings import SettingsPart
+
+_Library = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class Continuing(SettingsPart):
@@ -13,7 +17,7 @@ class Continuing(SettingsPart):
     replay: float = Field(default=0.25, ge=0)
     """Old records that are drawn for each new one and trained on again, against forgetting."""
     epochs: float = Field(default=2.0, gt=0)
-    """Passes over the new and the drawn records at most; the recipe's own bounds hold, too."""
+    """Passes over the new and the drawn records, or over a specialist's, at most; the recipe's own bounds hold, too."""
 
 
 class TrainerSettings(SettingsPart):
@@ -23,6 +27,9 @@ class TrainerSettings(SettingsPart):
     """A recipe that ships with Boffin, by name, or the path of your own recipe file."""
     adapter: str = ""
     """Folder of an adapter that training goes on from, relative to boffin.toml; empty: from the base model."""
+    specialists: tuple[_Library, ...] = ()
+    """Libraries that get an adapter of their own (`stdlib` for the standard library's): training goes on from the
+    project's with that library's records alone, and the appliance picks by what it reads; empty: none."""
     preferences: str = ""
     """File of people's votes that the adapter is bent to, relative to boffin.toml; empty: no preference training."""
     preference_recipe: str = ""
@@ -43,3 +50,9 @@ class TrainerSettings(SettingsPart):
     """Price of a kilowatt-hour, in your currency; counts only where `watts` is given."""
     price_per_hour: float = Field(default=0.0, ge=0)
     """Price of an hour of the machine, in your currency, where it is rented; 0 for your own."""
+
+    @model_validator(mode="after")
+    def _specialists_fit(self) -> Self:
+        if self.specialists and self.preferences:
+            raise ValueError("specialists can't be trained where preferences are: leave one of the two out")
+        return self

@@ -26,7 +26,7 @@ from transformers import AutoTokenizer, EarlyStoppingCallback, set_seed
 
 from bundle.atomic import write_json, write_text
 from bundle.errors import DatasetError, RecipeError
-from bundle.records import EVAL, TRAIN, read_records
+from bundle.records import EVAL, TRAIN, Record, read_records
 from bundle.stage import Progress, StageResult, announce
 from bundle.template import PromptTemplate
 from trainer.arguments import arguments, make_budget
@@ -93,6 +93,7 @@ def run(
     checkpoints: Path | None = None,
     settings: TrainerSettings | None = None,
     before: Path | None = None,
+    library: str = "",
 ) -> StageResult:
     """Train an adapter for the base model in the folder `base` on `dataset`, into the empty folder `out`.
 
@@ -102,7 +103,8 @@ def run(
     Of the `settings` only those count that are no part of a recipe: what may be left out, how training goes on from an
     adapter, and what the machine costs.
 
-    `before` is the folder of an adapter to go on from, with what is new to it in the dataset and a draw of the rest.
+    `before` is the folder of an adapter to go on from, with what is new to it in the dataset and a draw of the rest; or
+    with all records of a `library` and no others, which makes a specialist of it.
 
     Raises:
         RecipeError: the recipe can't be run here or go on from the adapter before, or the loss stopped being finite.
@@ -117,19 +119,23 @@ def run(
     check_device(recipe, device)
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     lineage = check_adapter(before, base, recipe, template) if before else None
-    train = encode(read_records(dataset / TRAIN), template, tokenizer, recipe.sequence_length)
-    held_out = encode(read_records(dataset / EVAL), template, tokenizer, recipe.sequence_length)
+    records = _records(dataset / TRAIN, library)
+    if not records and library:
+        raise DatasetError(f"{dataset / TRAIN}: no record is about {library}; leave it out of trainer.specialists")
+    train = encode(records, template, tokenizer, recipe.sequence_length)
+    held_out = encode(_records(dataset / EVAL, library), template, tokenizer, recipe.sequence_length)
     if not train.examples:
         raise DatasetError(
             f"{dataset / TRAIN}: no record fits into {recipe.sequence_length} tokens; raise sequence_length"
         )
     limits = (recipe.sequence_length, settings.allow_too_long)
     notes = check_texts(train, held_out, template, tokenizer, dataset, *limits)
-    digests = [record.digest for record in read_records(dataset / TRAIN)]
+    digests = [record.digest for record in records]
     chosen = None
     if lineage:
-        chosen = choose(train.examples, digests, lineage, settings.continuing.replay, recipe.seed)
         recipe = recipe.model_copy(update={"epochs": min(recipe.epochs, settings.continuing.epochs)})
+    if lineage and not library:
+        chosen = choose(train.examples, digests, lineage, settings.continuing.replay, recipe.seed)
         train = replace(train, examples=chosen.examples)
         notes.append(f"Going on from the adapter before, with {chosen}.")
     _say("\n".join([*notes, preview(train.examples, tokenizer, colours=wants_colours(sys.stderr))]))
@@ -139,9 +145,9 @@ def run(
     try:
         recipe, trained = until_it_fits(recipe, lambda one: _train(one, inputs, folder, progress, settings), _say)
     except LossNotFinite as error:
-        records = list(records_of(error.rows, read_records(dataset / TRAIN), template, tokenizer))
-        names = ", ".join(name_of(record) for record in records[:_NAMED])
-        more = f" and {len(records) - _NAMED} more" if len(records) > _NAMED else ""
+        faulty = list(records_of(error.rows, records, template, tokenizer))
+        names = ", ".join(name_of(record) for record in faulty[:_NAMED])
+        more = f" and {len(faulty) - _NAMED} more" if len(faulty) > _NAMED else ""
         advice = "lower learning_rate, or train in float32 or bfloat16; if it stays, look at the batch's records"
         raise RecipeError(f"{error}; {advice}: {names}{more}") from None
 
@@ -155,10 +161,15 @@ def run(
         summary.write(out / "summary.json")
         continued = lineage.continued + 1 if lineage else 0
         made_from = Lineage(base=fingerprint(base), records=tuple(sorted(digests)), continued=continued)
-        write_lineage(out, made_from, read_records(dataset / EVAL))
+        write_lineage(out, made_from, _records(dataset / EVAL, library))
     if checkpoints is None:
         shutil.rmtree(folder)
     return summary.result(recipe)
+
+
+def _records(file: Path, library: str) -> list[Record]:
+    """A file's records; of a library, where one is named, its own alone."""
+    return [record for record in read_records(file) if library in ("", record.provenance.package)]
 
 
 def _train(recipe: Recipe, inputs: _Inputs, folder: Path, progress: Progress, settings: TrainerSettings) -> _Trained:

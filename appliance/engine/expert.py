@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
 
 from appliance.engine.answers import AnswerCache
+from appliance.engine.checked import checked_digest
 from appliance.engine.costs import costs_for
 from appliance.engine.engine import Engine
 from appliance.engine.errors import InvalidRequest
@@ -23,8 +24,9 @@ from appliance.engine.weights import Weights
 from appliance.library import Library
 from appliance.settings import ApplianceSettings
 from bundle.digests import digest_file, digest_value
-from bundle.errors import SettingsError
-from bundle.grounding import Grounding, with_documentation
+from bundle.errors import BundleError, SettingsError
+from bundle.grounding import Grounding, turns_of, with_documentation
+from bundle.manifest import Manifest
 from bundle.template import Message
 
 ANSWERS = "answers"
@@ -70,6 +72,8 @@ class Expert:
         self.manifest, self.file, digest = weights.manifest, weights.file, weights.digest
         self.devices, self.offload, self.backend = weights.devices, weights.offload, weights.backend
         self.library = Library(bundle, self.manifest)
+        self.adapters = _specialists(bundle, self.manifest, cache_dir) | settings.adapters
+        """The LoRA adapters by the names that requests have for them."""
         self.model = weights.model()
         if settings.context > self.model.trained_context:
             raise SettingsError(
@@ -116,14 +120,14 @@ class Expert:
             strict=settings.strict,
             shared=settings.shared,
             prefixes=self.prefixes,
-            adapters=settings.adapters,
+            adapters=self.adapters,
             costs=costs,
         )
         self.answers: AnswerCache | None = None
         if settings.cache.enabled:
             most, seconds = settings.cache.max_megabytes * 1_000_000, settings.cache.keep_days * 86_400
-            if settings.adapters:
-                adapters = {name: digest_file(path) for name, path in settings.adapters.items()}
+            if self.adapters:
+                adapters = {name: digest_file(path) for name, path in self.adapters.items()}
                 digest = digest_value({"model": digest, "adapters": adapters})
             self.answers = AnswerCache(cache_dir / ANSWERS, digest, most, seconds)
 
@@ -163,6 +167,17 @@ class Expert:
             return min(settings.tokens or tokens, self.settings.context // 4, left // 2)
 
         return self.library.ground(messages, room, lambda text: len(self.model.tokenize(text)), most)
+
+    def specialist(self, messages: Sequence[Message]) -> str:
+        """The adapter that is to answer a conversation: that of the library which it is about; empty for none.
+
+        Raises:
+            BundleError: the bundle's index is damaged.
+        """
+        if not (self.settings.routing and self.manifest.specialists):
+            return ""
+        library = self.library.about(tuple(turns_of(messages)))
+        return library if library in self.manifest.specialists else ""
 
     def chat_prompt(
         self, messages: Sequence[Message], begun: str = "", grounding: Grounding = _NOTHING
@@ -243,3 +258,14 @@ class Expert:
     def text_prompt(self, text: str) -> tuple[int, ...]:
         """The tokens of a bare text, as its GGUF file says they begin."""
         return tuple(self._prompts.completion(text))
+
+
+def _specialists(bundle: Path, manifest: Manifest, cache_dir: Path) -> dict[str, Path]:
+    """The bundle's own adapters, after they were found to be the sealed ones."""
+    found = {library: bundle / file for library, file in manifest.specialists.items()}
+    for path in found.values():
+        if not path.is_file():
+            raise BundleError(f"{path}: missing from the bundle; convert or copy it anew")
+        if checked_digest(path, cache_dir) != manifest.files.get(path.name):
+            raise BundleError(f"{path}: not the file that was sealed; convert or copy it anew")
+    return found

@@ -22,7 +22,7 @@ from appliance.server.answering import Answering, Told
 from appliance.server.openai_schema import ChatRequest
 from appliance.server.scored import chat_logprobs
 from appliance.server.serving import Serving
-from appliance.server.sources import chat_annotations_of, check_of, sources_of
+from appliance.server.sources import chat_annotations_of, check_of, read_by
 from appliance.server.stream import Stream, described
 
 if TYPE_CHECKING:  # it imports llama.cpp, which the server loads only after it listens
@@ -83,7 +83,7 @@ async def _whole(answering: Answering, expert: Expert, model: str, body: ChatReq
         choice["message"]["annotations"] = annotations.get(number, [])
         choices.append({**choice, "checks": checks[number]})
     reply = replies.Reply("chatcmpl", "chat.completion", model)
-    told = {"sources": sources_of(answering.grounding), "repaired": answering.repaired}
+    told = {**read_by(answering), "repaired": answering.repaired}
     return reply.whole(choices, **told, **replies.closing(ends, answering.cached, body.n))
 
 
@@ -92,7 +92,7 @@ async def _chunks(answering: Answering, expert: Expert, model: str, body: ChatRe
     heads = [b'"index":%d,"delta":{"content":' % number for number in range(body.n)]
     ends: dict[int, Finished] = {}
     # The sources come with the first chunk, so that a reader has them before the text.
-    told = {"sources": sources_of(answering.grounding)}
+    told = {**read_by(answering)}
     for number in range(body.n):
         first = replies.chat_delta(number, {"role": "assistant", "content": ""})
         yield replies.event(reply.whole([first], **(told if number == 0 else {})))

@@ -23,7 +23,7 @@ from appliance.server.failures import DESCRIBED_BRIEFLY
 from appliance.server.ollama_schema import OllamaChat, OllamaGenerate, OllamaShow
 from appliance.server.replies import as_json, finish_reason
 from appliance.server.serving import Serving
-from appliance.server.sources import annotations_of, check_of, sources_of
+from appliance.server.sources import annotations_of, check_of, read_by
 from appliance.server.stream import LINES, Stream, described
 
 VERSION = "0.12.0"
@@ -143,7 +143,7 @@ def _time(seconds: float) -> str:
 def _end(answering: Answering, more: Sequence[Checked | Cited], end: Finished, began: float) -> dict[str, Any]:
     """What the last object of an answer tells; times in nanoseconds. The first four fields are none of Ollama's."""
     return {
-        "sources": sources_of(answering.grounding),
+        **read_by(answering),
         "repaired": answering.repaired,
         "checks": [check_of(one) for one in more if isinstance(one, Checked)],
         "annotations": [

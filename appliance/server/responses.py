@@ -22,7 +22,7 @@ from appliance.server import failures, replies
 from appliance.server.answering import Answering, Told
 from appliance.server.responses_schema import ResponsesRequest
 from appliance.server.serving import Serving
-from appliance.server.sources import annotations_of, check_of, sources_of
+from appliance.server.sources import annotations_of, check_of, read_by
 from appliance.server.stream import Stream, described
 
 
@@ -82,7 +82,7 @@ class _Growing:
             "parallel_tool_calls": False,
             "previous_response_id": None,
             "store": False,
-            "sources": sources_of(answering.grounding),
+            **read_by(answering),
         }
 
     def add(self, event: Told) -> None:

@@ -43,7 +43,8 @@ class Serving:
     @property
     def names(self) -> list[str]:
         """The models that requests may name: the expert, and with each of its adapters."""
-        return [self.manifest.name, *(f"{self.manifest.name}:{adapter}" for adapter in self.settings.adapters)]
+        adapters = {**self.manifest.specialists, **self.settings.adapters}
+        return [self.manifest.name, *(f"{self.manifest.name}:{adapter}" for adapter in adapters)]
 
     def adapter(self, model: str | None) -> str:
         """The adapter that a model's name asks for; empty for none.
@@ -88,6 +89,7 @@ class Serving:
             BoffinError: the prompt can't be made or answered.
         """
         found: list[Grounding] = []
+        picked: list[str] = []
         # An answer that was begun, has a form to keep or is scored begins with nothing of ours.
         bound = asked.get("grammar"), asked.get("json_schema") is not None, asked.get("logprobs") is not None
         free = not begun and not any(bound)
@@ -97,9 +99,13 @@ class Serving:
 
         def prompts(expert: Expert) -> list[tuple[int, ...]]:
             found.append(expert.ground(messages, grounding))
+            picked.append(expert.specialist(messages))
             return [expert.chat_prompt(messages, begun or opening(), found[-1])]
 
-        answering = await self.answer(client, prompts, opening=opening, **asked)
+        def specialist() -> str:
+            return picked[-1]
+
+        answering = await self.answer(client, prompts, opening=opening, specialist=specialist, **asked)
         answering.grounding, answering.begun = found[-1], begun
         policy = check or self.settings.checking.policy
         if policy != "off":
@@ -113,6 +119,7 @@ class Serving:
                     client,
                     lambda expert: [expert.chat_prompt(talk, begun or opening(), found[-1])],
                     opening=opening,
+                    specialist=specialist,
                     **asked,
                 )
                 other.grounding, other.begun, other.check = answering.grounding, begun, answering.check
@@ -131,13 +138,14 @@ class Serving:
         cache: bool = True,
         choices: int = 1,
         opening: Callable[[], str] = str,
+        specialist: Callable[[], str] = str,
         **asked: Any,
     ) -> Answering:
         """Begin the answers to some prompts, `choices` to each, one prompt after the other.
 
         `prompts` makes them, `cache` says whether the caches may have a part in it, `opening` gives, once they are
-        made, what of the answers they have already and clients are told, and `asked` is all else, by the names that
-        `Expert.request` has for it.
+        made, what of the answers they have already and clients are told, and `specialist` the adapter that answers
+        where the model's name has none. `asked` is all else, by the names that `Expert.request` has for it.
 
         Raises:
             ApiError: no such model is served, or it is still loading.
@@ -155,7 +163,9 @@ class Serving:
             tokens = prompts(expert)
             if self.settings.log.prompts:
                 record["prompts"] = [expert.text(one) for one in tokens]
-            requests = (expert.request(one, adapter=adapter, client=caller(client), **asked) for one in tokens)
+            answers = adapter or specialist()
+            record.update({"adapter": answers} if answers else {})
+            requests = (expert.request(one, adapter=answers, client=caller(client), **asked) for one in tokens)
             return [_with_seed(request, choice) for request in requests for choice in range(choices)]
 
         cache = cache and "no-store" not in client.headers.get("cache-control", "").lower()

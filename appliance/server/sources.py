@@ -7,10 +7,16 @@ from typing import Any
 
 from appliance.checking import Checked
 from appliance.citing import Cited
+from appliance.server.answering import Answering
 from bundle.grounding import Grounding
 
 
-def sources_of(grounding: Grounding) -> list[dict[str, Any]]:
+def read_by(answering: Answering) -> dict[str, Any]:
+    """What was read for an answer, and by which adapter (empty for the expert alone)."""
+    return {"sources": _sources(answering.grounding), "adapter": answering.requests[0].adapter}
+
+
+def _sources(grounding: Grounding) -> list[dict[str, Any]]:
     """What the model read, best first: each passage's number, where it is from, and its text as it was read."""
     names = ("title", "symbol", "kind", "package", "version", "licence", "attribution", "url", "verified")
     return [

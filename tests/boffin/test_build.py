@@ -11,7 +11,7 @@ import pytest
 
 from boffin import build, stages
 from boffin.project import Project, open_project
-from bundle.errors import WorkspaceError
+from bundle.errors import SettingsError, WorkspaceError
 from bundle.stage import Progress, StageResult, silent
 
 PROJECT = """
@@ -110,6 +110,28 @@ def test_preferences_come_between_the_adapter_and_the_bundle(folder: Path, ran: 
     ran.clear()
     bring_up_to_date(folder)
     assert ran == ["bundle", "report"]  # without votes the expert is the adapter again
+
+
+def test_specialists_come_between_the_adapter_and_the_bundle(folder: Path, ran: list[str]) -> None:
+    bring_up_to_date(folder)
+    ran.clear()
+    bring_up_to_date(folder, 'trainer.specialists=["json"]')
+    assert ran == ["specialists", "bundle", "report"]
+    ran.clear()
+    bring_up_to_date(folder, 'trainer.specialists=["json", "re"]', force="specialise")
+    assert ran == ["specialists", "bundle", "report"]
+
+
+@pytest.mark.parametrize(
+    ("assignments", "said"),
+    [
+        (('trainer.specialists=["json"]', "trainer.preferences=votes.jsonl"), "leave one of the two out"),
+        (('trainer.specialists=["../json"]',), "trainer.specialists"),
+    ],
+)
+def test_a_specialist_that_can_not_be_is_told(folder: Path, assignments: tuple[str, ...], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        open_project(folder, assignments)
 
 
 def test_an_unchanged_result_stops_there(folder: Path, ran: list[str]) -> None:

@@ -118,6 +118,11 @@ def test_a_model_can_be_compared_with_and_without_documentation(project: Path) -
     }
 
 
+def test_a_model_can_be_compared_without_its_specialists(project: Path) -> None:
+    listed(project, '\n[[evaluation.candidates]]\nkind = "quantisation"\nrouted = false\n')
+    assert names(project) == ["base", "tuned", "tuned alone"]
+
+
 def test_an_endpoint_has_its_key_from_the_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prices = "usd_a_million_prompt_tokens = 2.5\nusd_a_million_answer_tokens = 10\n"
     listed(project, HOSTED + prices)

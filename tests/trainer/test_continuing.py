@@ -212,3 +212,23 @@ def test_damaged_weights_are_one_line(base: Path, adapter: Path, tmp_path: Path)
     )
     with pytest.raises(RecipeError, match="training can't go on from it"):
         train(base, write_dataset(tmp_path / "next", NEXT), tmp_path / "out", before)
+
+
+def test_a_specialist_learns_a_librarys_records_and_no_others(base: Path, adapter: Path, tmp_path: Path) -> None:
+    other = ORIGIN.model_copy(update={"package": "pandas"})
+    theirs = [
+        record(number, f"Function {number} is of pandas: `pd.p{number}`.").model_copy(update={"provenance": other})
+        for number in range(6)
+    ]
+    dataset = write_dataset(tmp_path / "dataset", [*OLD, *theirs])
+    out = tmp_path / "out"
+    out.mkdir()
+    settings = TrainerSettings(continuing=Continuing(epochs=3))
+    given = (RECIPE, base, dataset, base_template(base, ""))
+    result = run(*given, out, silent, None, settings, adapter, "pandas")
+    assert result.came_in.startswith("6 records")
+    assert "9 steps" in result.went_out  # three times six records, two a step
+    assert load_lineage(out).records == tuple(sorted(one.digest for one in theirs))
+    assert loss(base, out, theirs) < 0.8 * loss(base, adapter, theirs)
+    with pytest.raises(DatasetError, match=r"train\.jsonl: no record is about scipy; leave it out of trainer"):
+        run(*given, tmp_path / "none", silent, None, settings, adapter, "scipy")
