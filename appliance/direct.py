@@ -116,7 +116,7 @@ def _load(bundle: Path, settings: ApplianceSettings, cache_dir: Path) -> Expert:
     weights = Weights(bundle, settings, cache_dir)
     from appliance.engine.expert import Expert  # while the weights are being loaded
 
-    return Expert(bundle, settings, cache_dir, weights)
+    return Expert(bundle, settings, cache_dir, weights, hurried=True)
 
 
 def _done(end: Finished, text: str, expert: Expert, grounding: Grounding, *, cached: bool) -> Done:
@@ -127,7 +127,7 @@ def _done(end: Finished, text: str, expert: Expert, grounding: Grounding, *, cac
         for number, one in enumerate(grounding.sources, start=1)
     ]
     checks: list[CodeCheck] = []
-    if expert.library.table and expert.settings.checking.policy != "off":
+    if expert.library.checks and expert.settings.checking.policy != "off":
         checker = Checker(expert.library.check)
         for block in [*checker.feed(text), *checker.end()]:
             found = checker.check(block)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from appliance.routing import library_of
@@ -29,16 +29,14 @@ class Library:
     """The documentation and the symbol table of a bundle, each where it has one; to be closed."""
 
     def __init__(self, bundle: Path, manifest: Manifest) -> None:
-        """Check the files and open them.
+        """Check the files and open the documentation; the table is read when it is first needed.
 
         Raises:
             BundleError: one is missing or damaged, or isn't the one that was sealed.
         """
-        index, symbols = (_sealed(bundle, manifest, name) for name in (DOCUMENTATION, SYMBOLS))
-        try:
-            self.table = SymbolTable.load(symbols) if symbols else None
-        except SymbolTableError as error:
-            raise BundleError(f"{error}; convert or copy it anew") from None
+        index, self._symbols = (_sealed(bundle, manifest, name) for name in (DOCUMENTATION, SYMBOLS))
+        self.checks = self._symbols is not None
+        """Whether there is a symbol table, so that code can be checked."""
         self.documentation = Documentation(index) if index else None
         self.check = lru_cache(maxsize=_RECENT)(self._check)
         """What some code names that does not exist. Raises SyntaxError where it is no Python; needs the table."""
@@ -51,6 +49,14 @@ class Library:
         """Close the files."""
         if self.documentation:
             self.documentation.close()
+
+    @cached_property
+    def table(self) -> SymbolTable | None:
+        """What exists; None where the bundle has no table. Raises BundleError where it is damaged."""
+        try:
+            return SymbolTable.load(self._symbols) if self._symbols else None
+        except SymbolTableError as error:
+            raise BundleError(f"{error}; convert or copy it anew") from None
 
     def _check(self, code: str) -> tuple[Finding, ...]:
         from symbols.check import check_code  # with the first code, for whoever waits for a first answer
@@ -78,7 +84,10 @@ class Library:
         with self._lock:
             if (known := self._recent.get(key)) is not None:
                 return known
-        exists = self.table.exists if self.table else lambda name: False
+
+        def exists(name: str) -> bool:
+            return self.table is not None and self.table.exists(name)
+
         found = ground(self.documentation, turns_of(messages), room(), measure, most=most, exists=exists)
         with self._lock:
             if len(self._recent) >= _RECENT:

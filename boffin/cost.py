@@ -12,7 +12,8 @@ import typer
 
 from boffin.artefacts import DATASET, REPORT, tuned
 from boffin.project import Project, open_project
-from boffin.settings import FILE, load_cost_settings
+from boffin.settings import load_cost_settings
+from boffin.settings_file import FILE
 from bundle.atomic import write_text
 from bundle.errors import WorkspaceError, explain_os_error
 from evaluation.cost.analysis import Analysis, analyse

@@ -16,7 +16,7 @@ import typer
 from boffin.artefacts import BUNDLE
 from boffin.cost import gather_inputs
 from boffin.project import open_project
-from boffin.settings import FILE
+from boffin.settings_file import FILE
 from bundle.manifest import load_manifest
 from evaluation.cost.case import Case
 from evaluation.cost.own import Own, own_cost, requests_a_minute

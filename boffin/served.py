@@ -20,8 +20,9 @@ import typer
 
 from appliance.settings import ApplianceSettings
 from boffin.artefacts import BUNDLE
-from boffin.project import open_project
-from boffin.settings import FILE, load_appliance_settings, load_settings
+from boffin.serving_settings import load_appliance_settings, load_serving_settings
+from boffin.settings_file import FILE
+from boffin.workspace import Workspace
 from bundle.errors import BoffinError, ConversationError, ServerError
 from bundle.manifest import load_manifest
 from bundle.preferences import PREFERENCES
@@ -59,10 +60,11 @@ def find_bundle(folder: Path, assignments: Sequence[str], bundle: Path | None) -
     if bundle is not None:
         served = Served(bundle.resolve(), _beside(Path(), load_appliance_settings(assignments)), CACHE.expanduser())
     else:
-        project = open_project(folder, assignments)
-        workspace = project.workspace
-        votes = project.folder / (project.settings.trainer.preferences or PREFERENCES)
-        settings = _beside(project.folder, project.settings.appliance)
+        folder = folder.resolve()
+        project = load_serving_settings(folder, assignments)
+        workspace = Workspace(folder / Path(project.project.workspace).expanduser())
+        votes = folder / (project.preferences or PREFERENCES)
+        settings = _beside(folder, project.appliance)
         served = Served(workspace.path(BUNDLE), settings, workspace.path("cache"), votes)
     _cut_off(served.settings)
     load_manifest(served.bundle)
@@ -96,7 +98,7 @@ def serving_settings(folder: Path, assignments: Sequence[str]) -> ApplianceSetti
         SettingsError: they can't be used.
     """
     if (folder / FILE).exists():
-        return _beside(folder, load_settings(folder, assignments).appliance)
+        return _beside(folder, load_serving_settings(folder, assignments).appliance)
     return _beside(Path(), load_appliance_settings(assignments))
 
 

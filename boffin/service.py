@@ -19,7 +19,7 @@ from pathlib import Path
 import typer
 
 from boffin.served import find_bundle
-from boffin.settings import FILE
+from boffin.settings_file import FILE
 from bundle.atomic import write_text
 from bundle.errors import SettingsError
 from bundle.manifest import load_manifest

@@ -1,51 +1,19 @@
-"""The settings: one typed tree, composed of each room's part, from boffin.toml, BOFFIN_ variables and flags.
-
-Later ones win. A variable's name is the key's path in capitals with two underscores for the dot:
-`BOFFIN_TRAINER__TIME_BUDGET=60`. An unknown key is an error that names the nearest valid one. Reads no other file.
-"""
+"""The settings: one typed tree, composed of each room's part. Knows nothing about how they are read."""
 
 from __future__ import annotations
 
-import difflib
-import os
-import re
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, Field, ValidationError
 
 from appliance.settings import ApplianceSettings
-from bundle.errors import SettingsError
-from bundle.settings import SettingsPart, parts_in
+from boffin.serving_settings import ProjectSettings
+from boffin.settings_file import load_part, load_tree
+from bundle.settings import SettingsPart
 from convert.settings import ConvertSettings
 from curation.settings import CurationSettings
 from evaluation.cost.settings import CostSettings
 from evaluation.settings import EvaluationSettings
 from trainer.settings import TrainerSettings
-
-FILE = "boffin.toml"
-PREFIX = "BOFFIN_"
-NOT_SETTINGS = frozenset({"BOFFIN_BACKEND", "BOFFIN_API_KEY"})
-"""Variables that aren't settings: of `make setup`, and the key that clients send."""
-
-_Part = TypeVar("_Part", bound=SettingsPart)
-
-
-class ProjectSettings(SettingsPart):
-    """What is built, from which base model, and where."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    """The expert's name, in letters, digits, dots, dashes and underscores; also its model name over HTTP."""
-    base: str
-    """The base model: `org/name` of a model hub, a folder, a .gguf file, or `package:NAME` (a package with a GGUF)."""
-    revision: str = ""
-    """The hub revision of the base model: a commit, a tag or a branch; empty for the newest."""
-    system_prompt: str = "You are an expert on Python libraries."
-    """The system message of every conversation that brings none, in training and in serving; empty for none."""
-    workspace: str = "workspace"
-    """Folder of everything that is built, relative to boffin.toml."""
 
 
 class Settings(SettingsPart):
@@ -73,118 +41,9 @@ def load_settings(
     Raises:
         SettingsError: no boffin.toml, not TOML, an unknown key or a value that can't be used; one line says where.
     """
-    path = folder / FILE
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(
-            f"{path}: no such file; run `boffin init` here, or name the project's folder with -C"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid TOML: {error}") from None
-    origins: dict[tuple[str, ...], str] = {}
-    for origin, key, text in _overrides(assignments, os.environ if environment is None else environment):
-        _assign(values, key, _toml_value(text), origin)
-        origins[key] = origin
-    return _validate(values, path, origins)
-
-
-def load_appliance_settings(
-    assignments: Sequence[str] = (), environment: Mapping[str, str] | None = None
-) -> ApplianceSettings:
-    """The serving settings of a bundle that comes without a project: variables and flags over the defaults."""
-    return _load_part(ApplianceSettings, ("appliance",), assignments, environment)
+    return load_tree(Settings, folder, assignments, environment)
 
 
 def load_cost_settings(assignments: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> CostSettings:
     """What `boffin cost` reckons with where there is no project: variables and flags over the defaults."""
-    return _load_part(CostSettings, ("evaluation", "cost"), assignments, environment)
-
-
-def _load_part(
-    kind: type[_Part], place: tuple[str, ...], assignments: Sequence[str], environment: Mapping[str, str] | None
-) -> _Part:
-    """One part of the tree without a project; settings of the other parts are none of its business."""
-    values: dict[str, Any] = {}
-    origins: dict[tuple[str, ...], str] = {}
-    for origin, key, text in _overrides(assignments, os.environ if environment is None else environment):
-        if key[: len(place)] == place and len(key) > len(place):
-            _assign(values, key[len(place) :], _toml_value(text), origin)
-            origins[key] = origin
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise SettingsError(_explain(problem | {"loc": (*place, *problem["loc"])}, "settings", origins)) from None
-
-
-def _overrides(
-    assignments: Sequence[str], environment: Mapping[str, str]
-) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    for name in sorted(environment):
-        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
-            yield name, tuple(name.removeprefix(PREFIX).lower().split("__")), environment[name]
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals:
-            raise SettingsError(f"--set {assignment}: write it as key=value, e.g. --set trainer.time_budget=60")
-        yield f"--set {key}", tuple(key.strip().split(".")), text.strip()
-
-
-def _assign(values: dict[str, Any], key: tuple[str, ...], value: Any, origin: str) -> None:
-    for part in key[:-1]:
-        values = values.setdefault(part, {})
-        if not isinstance(values, dict):
-            raise SettingsError(f"{origin}: {part!r} is not a table of settings")
-    values[key[-1]] = value
-
-
-def _toml_value(text: str) -> Any:
-    """A value as TOML reads it, or the text itself where it isn't TOML (so that strings need no quotes)."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _validate(values: dict[str, Any], path: Path, origins: Mapping[tuple[str, ...], str]) -> Settings:
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        # An unknown key first: a misspelt name is also reported as the absence of the right one.
-        problems = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
-        raise SettingsError(_explain(problems[0], str(path), origins)) from None
-
-
-def _explain(problem: Any, where: str, origins: Mapping[tuple[str, ...], str]) -> str:
-    location = tuple(problem["loc"])
-    # After the number of a source or a candidate pydantic puts its kind.
-    key = re.sub(r"(\.\d+)\.\w+(?=\.)", r"\1", ".".join(str(part) for part in location))
-    names = tuple(part for part in location if isinstance(part, str))
-    where = next((origin for path, origin in origins.items() if path[: len(names)] == names), where)
-    if problem["type"] == "extra_forbidden":
-        valid = _fields(Settings, names[:-1])
-        near = difflib.get_close_matches(names[-1], valid, n=1, cutoff=0.5)
-        hint = f"did you mean `{near[0]}`?" if near else f"valid here: {', '.join(sorted(valid))}"
-        return f"{where}: unknown key `{key}`; {hint}"
-    if problem["type"].startswith("union_tag"):
-        kinds = ", ".join(sorted(one.model_fields["kind"].default for one in _models(Settings, names)))
-        return f"{where}: `{key}.kind` is none of the kinds that there are; write one of {kinds}"
-    if problem["type"] == "missing":
-        return f"{where}: `{key}` is missing; add it (`boffin init` writes a commented example)"
-    return f"{where}: `{key}`: {problem['msg'].removeprefix('Value error, ')}"
-
-
-def _fields(model: type[BaseModel], names: Sequence[str]) -> list[str]:
-    """The valid keys at a place in the tree."""
-    return [name for one in _models(model, names)[:1] for name in one.model_fields]
-
-
-def _models(model: type[BaseModel], names: Sequence[str]) -> list[type[BaseModel]]:
-    """What may stand at a place in the tree; a source's or a candidate's kind is a name of its own in it."""
-    models = [model]
-    for name in names:
-        tagged = [one for one in models if "kind" in one.model_fields and one.model_fields["kind"].default == name]
-        fields = [one.model_fields[name] for one in models if name in one.model_fields]
-        models = tagged or [one for field in fields[:1] for one in parts_in(field.annotation)]
-    return models
+    return load_part(CostSettings, ("evaluation", "cost"), assignments, environment)

@@ -56,11 +56,18 @@ class Expert:
     """A loaded bundle; to be closed."""
 
     def __init__(
-        self, bundle: Path, settings: ApplianceSettings, cache_dir: Path, weights: Weights | None = None
+        self,
+        bundle: Path,
+        settings: ApplianceSettings,
+        cache_dir: Path,
+        weights: Weights | None = None,
+        *,
+        hurried: bool = False,
     ) -> None:
         """Check the served file against the manifest, load it and set aside the memory.
 
-        `weights` are those of this very bundle, where they are being loaded already.
+        `weights` are those of this very bundle, where they are being loaded already. For whoever is `hurried` the
+        symbol table is read only when code is checked.
 
         Raises:
             BundleError: the bundle is incomplete, damaged or has no such quantisation.
@@ -72,6 +79,8 @@ class Expert:
         self.manifest, self.file, digest = weights.manifest, weights.file, weights.digest
         self.devices, self.offload, self.backend = weights.devices, weights.offload, weights.backend
         self.library = Library(bundle, self.manifest)
+        if not hurried and self.library.checks:
+            assert self.library.table is not None
         self.adapters = _specialists(bundle, self.manifest, cache_dir) | settings.adapters
         """The LoRA adapters by the names that requests have for them."""
         self.model = weights.model()

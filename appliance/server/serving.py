@@ -110,7 +110,7 @@ class Serving:
         policy = check or self.settings.checking.policy
         if policy != "off":
             library = self.ready().library
-            answering.check = library.check if library.table else None
+            answering.check = library.check if library.checks else None
         if policy == "repair" and len(answering.requests) == 1:
 
             async def again(findings: Sequence[Finding]) -> Answering:

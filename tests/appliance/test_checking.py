@@ -12,8 +12,11 @@ import pytest
 
 from appliance.checking import MAX_CODE, BlockReader, Checker, without
 from appliance.client import Client, CodeCheck, Done
+from appliance.direct import Direct
+from appliance.engine.expert import Expert
 from appliance.launch import LocalServer
 from appliance.settings import ApplianceSettings
+from bundle.errors import BundleError
 from symbols.check import check_code
 from symbols.finding import Finding
 from symbols.introspect import walk_packages
@@ -128,6 +131,22 @@ def test_code_that_was_begun_before_is_checked_whole(served: str) -> None:
         ["json.loadz"],
     ]
     assert whole[choice["checks"][1]["start"] : choice["checks"][1]["end"]] == "json.loadz(2)"
+
+
+def test_a_sealed_table_that_is_none_is_told_by_a_server_at_once_and_else_where_code_is(
+    sealed: Callable[..., Path], settings: ApplianceSettings, tmp_path: Path
+) -> None:
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    (beside / "symbols.json").write_text("{}")
+    bundle = sealed(beside=beside)
+    with pytest.raises(BundleError, match=r"symbols\.json: .*; convert or copy it anew"):
+        Expert(bundle, settings, tmp_path)
+    code = [*ASKED["messages"], {"role": "assistant", "content": "```python\nimport json\n```\n"}]
+    with Direct(bundle, settings, tmp_path) as expert:
+        assert list(expert.chat(ASKED["messages"], max_tokens=1))
+        with pytest.raises(BundleError, match=r"symbols\.json: .*; convert or copy it anew"):
+            list(expert.chat(code, continue_final_message=True, max_tokens=1))
 
 
 def test_another_try_counts_where_it_is_better(served: str) -> None:

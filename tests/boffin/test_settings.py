@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from boffin.init import TEMPLATES, write_project
+from boffin.serving_settings import load_appliance_settings, load_serving_settings
 from boffin.settings import load_settings
 from bundle.errors import SettingsError
 from trainer.recipe import load_recipe
@@ -87,6 +89,32 @@ def test_broken_toml_says_where(project: Path) -> None:
 
 def test_no_project_says_what_to_run(tmp_path: Path) -> None:
     assert "boffin init" in problem(tmp_path)
+
+
+def test_serving_needs_its_own_part_alone(project: Path) -> None:
+    (project / "boffin.toml").write_text(
+        MINIMAL + "\n[trainer]\npreferences = 'votes.jsonl'\ntime_bugdet = 1\n[appliance]\nport = 1\n"
+    )
+    assert "time_bugdet" in problem(project)
+    found = load_serving_settings(project, ["appliance.slots=2"], {"BOFFIN_TRAINER__SEED": "2"})
+    assert (found.appliance.port, found.appliance.slots, found.preferences) == (1, 2, "votes.jsonl")
+    for text, said in (
+        ("[aplliance]", "unknown key `aplliance`; did you mean `appliance`?"),
+        ("[appliance]\nprot = 1", "unknown key `appliance.prot`; did you mean `port`?"),
+    ):
+        (project / "boffin.toml").write_text(f"{MINIMAL}\n{text}\n")
+        with pytest.raises(SettingsError, match=re.escape(said)):
+            load_serving_settings(project, (), {})
+    with pytest.raises(SettingsError, match=re.escape("--set appliance.cache.kep_days: unknown key")) as caught:
+        load_appliance_settings(["appliance.cache.kep_days=1"], {})
+    assert "did you mean `keep_days`?" in str(caught.value)
+
+
+def test_who_only_serves_imports_no_other_rooms_settings() -> None:
+    rooms = "{'curation', 'trainer', 'convert', 'evaluation'}"
+    command = f"import sys, boffin.served; sys.exit(str({rooms} & {{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == "set()"
 
 
 @pytest.mark.parametrize("template", sorted(path.stem for path in TEMPLATES.glob("*.toml")))

@@ -71,7 +71,7 @@ def test_it_has_no_rights_and_can_write_nothing(container: tuple[str, str]) -> N
 
 def test_it_calls_nobody(container: tuple[str, str]) -> None:
     name, _url = container
-    code = "from boffin.settings import load_appliance_settings; print(load_appliance_settings().offline)"
+    code = "from boffin.serving_settings import load_appliance_settings; print(load_appliance_settings().offline)"
     assert _python(name, code) == "True"
     asked = docker("exec", name, "boffin", "ask", "--url", "http://203.0.113.1", "Hello?")
     assert asked.returncode and "offline" in asked.stderr

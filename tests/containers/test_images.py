@@ -203,7 +203,7 @@ def test_the_images_commands_and_variables_are_real() -> None:
     from typer.main import get_command
 
     from boffin.cli import app
-    from boffin.settings import load_appliance_settings
+    from boffin.serving_settings import load_appliance_settings
 
     known = get_command(app).commands  # type: ignore[attr-defined]
     serve = json.loads(STAGES["appliance"].all("CMD")[0])
