@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from appliance.routing import library_of
 from bundle.digests import digest_file, digest_value
@@ -21,6 +22,7 @@ from bundle.template import Message
 from symbols.finding import Finding
 from symbols.table import SymbolTable, SymbolTableError
 
+_Found = TypeVar("_Found")
 _RECENT = 256
 """Conversations whose passages are kept, and pieces of code whose findings are: a stored answer comes with both."""
 
@@ -40,10 +42,8 @@ class Library:
         self.documentation = Documentation(index) if index else None
         self.check = lru_cache(maxsize=_RECENT)(self._check)
         """What some code names that does not exist. Raises SyntaxError where it is no Python; needs the table."""
-        self.about = lru_cache(maxsize=_RECENT)(self._about)
-        """The library that a person's turns, as a tuple, are about; empty for none. Raises BundleError."""
-        self._recent: dict[str, Grounding] = {}
-        self._lock = threading.Lock()
+        self._groundings = _Recent[Grounding]()
+        self._libraries = _Recent[str]()
 
     def close(self) -> None:
         """Close the files."""
@@ -64,8 +64,15 @@ class Library:
         assert self.table is not None
         return tuple(check_code(code, self.table))
 
-    def _about(self, turns: tuple[str, ...]) -> str:
-        return library_of(self.documentation, turns) if self.documentation else ""
+    def about(self, turns: Sequence[str]) -> str:
+        """The library that what a person said is about; empty where nothing is found, and without documentation.
+
+        Raises:
+            BundleError: the index is damaged.
+        """
+        if (documentation := self.documentation) is None:
+            return ""
+        return self._libraries.get(list(turns), lambda: library_of(documentation, turns))
 
     def ground(
         self, messages: Sequence[Message], room: Callable[[], int], measure: Callable[[str], int], most: int
@@ -78,21 +85,36 @@ class Library:
         Raises:
             BundleError: the index is damaged.
         """
-        if self.documentation is None:
+        if (documentation := self.documentation) is None:
             return Grounding()
-        key = digest_value([list(messages), most])
-        with self._lock:
-            if (known := self._recent.get(key)) is not None:
-                return known
 
         def exists(name: str) -> bool:
             return self.table is not None and self.table.exists(name)
 
-        found = ground(self.documentation, turns_of(messages), room(), measure, most=most, exists=exists)
+        def find() -> Grounding:
+            return ground(documentation, turns_of(messages), room(), measure, most=most, exists=exists)
+
+        return self._groundings.get([list(messages), most], find)
+
+
+class _Recent(Generic[_Found]):
+    """What was found lately, by the digest of what it was found for."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Found] = {}
+        self._lock = threading.Lock()
+
+    def get(self, asked: Any, find: Callable[[], _Found]) -> _Found:
+        """What is known for a JSON value, or else what is found for it now."""
+        key = digest_value(asked)
         with self._lock:
-            if len(self._recent) >= _RECENT:
-                del self._recent[next(iter(self._recent))]
-            self._recent[key] = found
+            if (known := self._known.get(key)) is not None:
+                return known
+        found = find()
+        with self._lock:
+            if len(self._known) >= _RECENT:
+                del self._known[next(iter(self._known))]
+            self._known[key] = found
         return found
 
 

@@ -185,7 +185,7 @@ class Expert:
         """
         if not (self.settings.routing and self.manifest.specialists):
             return ""
-        library = self.library.about(tuple(turns_of(messages)))
+        library = self.library.about(turns_of(messages))
         return library if library in self.manifest.specialists else ""
 
     def chat_prompt(

@@ -92,7 +92,7 @@ async def _chunks(answering: Answering, expert: Expert, model: str, body: ChatRe
     heads = [b'"index":%d,"delta":{"content":' % number for number in range(body.n)]
     ends: dict[int, Finished] = {}
     # The sources come with the first chunk, so that a reader has them before the text.
-    told = {**read_by(answering)}
+    told = read_by(answering)
     for number in range(body.n):
         first = replies.chat_delta(number, {"role": "assistant", "content": ""})
         yield replies.event(reply.whole([first], **(told if number == 0 else {})))

@@ -160,6 +160,11 @@ class Chat:
         return [notification.message for notification in self.app._notifications]
 
     @property
+    def notice(self) -> str:
+        """The last one; empty while there is none."""
+        return self.notifications[-1] if self.notifications else ""
+
+    @property
     def shown(self) -> str:
         """The text on the screen."""
         return "\n".join(strip.text for strip in self.app.screen._compositor.render_strips())

@@ -63,7 +63,7 @@ async def test_a_cut_off_answer_is_gone_on_with(server: Server) -> None:
         await c.until(lambda: c.answers == ["```python\nx = 1\n```"] and not c.screen.answering)
         assert c.ending == ""
         await c.press("f4")
-        assert c.notifications[-1].startswith("The last answer is whole")
+        await c.until(lambda: c.notice.startswith("The last answer is whole"))
     assert [message["role"] for message in server.requests[-1]["messages"]] == ["user", "assistant"]
     assert server.requests[-1]["messages"][-1]["content"] == "```python\nx ="
     assert [request.get("continue_final_message") for request in server.requests] == [None, True]

@@ -128,14 +128,14 @@ async def test_a_conversation_goes_to_a_file_and_comes_back(server: Server, plac
             await c.press("enter")
             await back(c)
         assert (tmp_path / "out.md").read_text() == "# How?\n\n## Question\n\nHow?\n\n## Answer\n\nSo.\n"
-        assert "no such file" in c.notifications[-1]
+        await c.until(lambda: "no such file" in c.notice)
         for name, said in (("out.json", "1 conversation added."), ("out.md", "not a file of conversations")):
             await c.press("alt+i")
             await c.until(lambda: isinstance(c.app.screen, LineScreen))
             c.app.screen.query_one(Input).value = name
             await c.press("enter")
             await back(c)
-            assert said in c.notifications[-1]
+            await c.until(lambda said=said: said in c.notice)
         assert len(c.store.conversations()) == 2
 
 

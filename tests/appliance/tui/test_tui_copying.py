@@ -45,7 +45,7 @@ async def test_any_block_is_copied_or_saved_and_nothing_is_replaced(server: Serv
     server.script = [["```python\nfirst\n```\n\n```sh\nsecond [b]\n```"], ["No code."]]
     async with chat(server.url, folder=tmp_path) as c:
         await c.press("f3")
-        assert c.notifications == ["There is no code block yet."]
+        await c.until(lambda: c.notifications == ["There is no code block yet."])
         await c.ask("How?")
         await c.ask("Why?")
         await c.press("f3")
@@ -59,7 +59,7 @@ async def test_any_block_is_copied_or_saved_and_nothing_is_replaced(server: Serv
             await c.press("s")
             await c.until(lambda: isinstance(c.app.screen, LineScreen))
             await c.press("enter")
-            await c.until(lambda said=said: c.notifications[-1] == said)
+            await c.until(lambda said=said: c.notice == said)
         assert (tmp_path / "answer.sh").read_text() == "second [b]\n"
         assert not (tmp_path / "answer.sh").stat().st_mode & 0o111
         await c.press("alt+y")
@@ -92,7 +92,7 @@ async def test_a_copy_goes_through_the_terminal(server: Server, monkeypatch: pyt
         await c.press("alt+y")
         await c.until(lambda: c.app.clipboard == "Yes.")
         await c.until(lambda: c.notifications)
-        assert c.notifications[-1].startswith("The answer sent to the terminal")
+        await c.until(lambda: c.notice.startswith("The answer sent to the terminal"))
 
 
 async def test_text_that_is_selected_with_the_mouse_is_copied(server: Server) -> None:
@@ -124,8 +124,8 @@ async def test_whoever_sits_elsewhere_reaches_no_file_and_no_program(
         await c.press("f3")
         await c.until(lambda: "Enter copies" in c.shown)
         await c.press("s")
-        await c.until(lambda: "out of reach" in c.notifications[-1])
+        await c.until(lambda: "out of reach" in c.notice)
         del c.app.copy  # type: ignore
         c.app.copy("text", "It")
-        await c.until(lambda: "It" in c.notifications[-1])
+        await c.until(lambda: "It" in c.notice)
     assert [path.name for path in tmp_path.iterdir()] == ["secret.txt"]

@@ -86,13 +86,13 @@ async def test_a_question_is_written_in_the_users_editor(
     monkeypatch.setenv("EDITOR", str(script))
     async with chat(server.url) as c:
         await c.press("a", "ctrl+g")
-        assert c.notifications[-1] == "This terminal can't be lent to an editor."
+        await c.until(lambda: c.notice == "This terminal can't be lent to an editor.")
         monkeypatch.setattr(c.app, "suspend", nullcontext)
         await c.press("ctrl+g")
         assert c.prompt.text == "afrom the editor␛[2J"
         monkeypatch.setenv("EDITOR", "false")
         await c.press("ctrl+g")
-        assert "the editor failed" in c.notifications[-1]
+        await c.until(lambda: "the editor failed" in c.notice)
         assert c.prompt.text == "afrom the editor␛[2J"
 
 
@@ -117,7 +117,7 @@ async def test_commands_and_files_go_along(server: Server, tmp_path: Path) -> No
     async with chat(server.url, folder=tmp_path) as c:
         await c.ask("/debug @binary", wait=False)
         await c.until(lambda: c.notifications)
-        assert c.notifications[-1] == "@binary: not a text file" and c.prompt.text == "/debug @binary"
+        await c.until(lambda: c.notice == "@binary: not a text file" and c.prompt.text == "/debug @binary")
         await c.ask("/debug @trace.txt")
         sent = server.requests[-1]["messages"][0]["content"]
         assert sent.startswith("Find the cause") and sent.endswith("```txt\nTraceback: boom\n```")

@@ -132,7 +132,7 @@ async def test_the_pane_shows_them_and_opens_pages_only_by_its_key(
         await c.press("escape")
         await c.ask("And?")
         await c.press("f9")
-        assert any("read no documentation" in said for said in c.notifications)
+        await c.until(lambda: "read no documentation" in c.notice)
         await c.press("ctrl+up", "ctrl+up", "ctrl+up", "f9")
         await c.until(lambda: isinstance(c.app.screen, SourcesScreen))
 
@@ -162,7 +162,7 @@ async def test_what_is_no_page_of_the_web_is_never_opened(
         for key in ("o", "enter"):
             c.app.clear_notifications()
             await c.press(key)
-            assert len(c.notifications) == 1
+            await c.until(lambda: c.notice)
 
 
 async def test_a_conversation_may_read_or_answer_from_memory(server: Server) -> None:
