@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from gguf import GGUFWriter
 
 from appliance.engine.engine import Engine
 from appliance.engine.errors import InvalidRequest
@@ -15,35 +13,20 @@ from appliance.engine.model import Model
 from appliance.engine.prefixes import PrefixStore
 from bundle.errors import BundleError
 
+from .adapters import write_adapter
 from .asked import Asked, greedy, some_prompt
 
 PROMPT = some_prompt(3, 60)
 NAMES = ("", "first", "second")
-
-
-def _write_adapter(path: Path, seed: int) -> Path:
-    """An adapter of rank 4 on the tiny model's first layer, large enough to change every answer."""
-    writer = GGUFWriter(path, "llama")
-    writer.add_type("adapter")
-    writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", 8.0)
-    draw = np.random.default_rng(seed)
-    writer.add_tensor("blk.0.attn_q.weight.lora_a", draw.normal(0, 1, (4, 64)).astype(np.float32))
-    writer.add_tensor("blk.0.attn_q.weight.lora_b", draw.normal(0, 1, (64, 4)).astype(np.float32))
-    writer.add_tensor("blk.0.ffn_down.weight.lora_a", draw.normal(0, 1, (4, 128)).astype(np.float32))
-    writer.add_tensor("blk.0.ffn_down.weight.lora_b", draw.normal(0, 1, (64, 4)).astype(np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+SHAPES = {"blk.0.attn_q.weight": (64, 64), "blk.0.ffn_down.weight": (128, 64)}
+"""Of the tiny model's first layer."""
 
 
 @pytest.fixture(scope="module")
 def adapters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two adapters."""
     folder = tmp_path_factory.mktemp("adapters")
-    return {name: _write_adapter(folder / f"{name}.gguf", seed) for seed, name in enumerate(NAMES[1:])}
+    return {name: write_adapter(folder / f"{name}.gguf", seed, SHAPES) for seed, name in enumerate(NAMES[1:])}
 
 
 @pytest.fixture

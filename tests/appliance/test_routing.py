@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
-from gguf import GGUFWriter
 
-from appliance.client import Done
+from appliance.client import Delta, Done
 from appliance.direct import Direct
 from appliance.engine.expert import Expert
 from appliance.launch import LocalServer
@@ -21,6 +19,8 @@ from appliance.settings import ApplianceSettings
 from bundle.documentation import Documentation, write_index
 from bundle.errors import BundleError
 from bundle.passages import DOCUMENTATION, Passage
+
+from .adapters import write_adapter
 
 ZOO, BANK, AQUARIUM = "How do I use `zoo.feed`?", "How do I use `bank.save_money`?", "What does `aquarium.fill` do?"
 BRIEF = {"max_tokens": 8, "temperature": 0}
@@ -41,28 +41,13 @@ PASSAGES = [
 ]
 
 
-def write_adapter(path: Path, seed: int) -> None:
-    """An adapter of rank 4 on the pocket model's first layer, large enough to change every answer."""
-    writer = GGUFWriter(path, "llama")
-    writer.add_type("adapter")
-    writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", 8.0)
-    draw = np.random.default_rng(seed)
-    writer.add_tensor("blk.0.attn_q.weight.lora_a", draw.normal(0, 1, (4, 576)).astype(np.float32))
-    writer.add_tensor("blk.0.attn_q.weight.lora_b", draw.normal(0, 1, (576, 4)).astype(np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-
-
 @pytest.fixture(scope="module")
 def special(sealed: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with documentation of three libraries, and adapters for two of them."""
     folder = tmp_path_factory.mktemp("beside")
     write_index(folder / DOCUMENTATION, PASSAGES)
     for seed, file in enumerate(FILES.values()):
-        write_adapter(folder / file, seed)
+        write_adapter(folder / file, seed, {"blk.0.attn_q.weight": (576, 576)})
     return sealed(beside=folder, specialists=FILES)
 
 
@@ -104,16 +89,16 @@ def test_every_protocol_routes_and_tells(served: str) -> None:
 
 
 def test_one_process_alone_routes_as_a_server_does(special: Path, settings: ApplianceSettings, tmp_path: Path) -> None:
-    with Direct(special, settings, tmp_path) as direct, Direct(special, settings, tmp_path) as other:
-        texts = [
-            "".join(
-                event.text
-                for event in one.chat([{"role": "user", "content": question}], **BRIEF)
-                if not isinstance(event, Done)
-            )  # type: ignore[arg-type]
-            for one, question in ((direct, ZOO), (other, BANK))
-        ]
-    assert len(set(texts)) == 2
+    texts = []
+    for one in (settings, settings.model_copy(update={"routing": False})):
+        with Direct(special, one, tmp_path) as direct:
+            for question in (ZOO, AQUARIUM):
+                *deltas, done = direct.chat([{"role": "user", "content": question}], max_tokens=8, temperature=0)
+                assert isinstance(done, Done)
+                texts.append("".join(delta.text for delta in deltas if isinstance(delta, Delta)))
+    routed, unrouted, alone, as_before = texts
+    assert routed != alone
+    assert unrouted == as_before
 
 
 def test_without_routing_the_expert_answers_alone(

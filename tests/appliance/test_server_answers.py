@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import openai
 import pytest
-from gguf import GGUFWriter
 
 from appliance.launch import LocalServer
 from appliance.settings import ApplianceSettings
+
+from .adapters import write_adapter
 
 ASKED = [{"role": "user", "content": "Name a fruit."}]
 CHAT = {"messages": ASKED, "max_tokens": 6, "temperature": 1.0, "cache": False}
@@ -172,18 +172,7 @@ def test_an_answer_ends_at_its_deadline(http: httpx.Client) -> None:
 
 
 def test_an_adapter_answers_under_its_name(bundle: Path, settings: ApplianceSettings, tmp_path: Path) -> None:
-    path = tmp_path / "loud.gguf"
-    writer = GGUFWriter(path, "llama")
-    writer.add_type("adapter")
-    writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", 64.0)
-    draw = np.random.default_rng(5)
-    for part, shape in (("a", (4, 576)), ("b", (576, 4))):
-        writer.add_tensor(f"blk.0.attn_q.weight.lora_{part}", draw.normal(0, 1, shape).astype(np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    path = write_adapter(tmp_path / "loud.gguf", 5, {"blk.0.attn_q.weight": (576, 576)})
     body = CHAT | {"temperature": 0, "max_tokens": 12}
     with (
         LocalServer(bundle, settings.model_copy(update={"adapters": {"loud": path}}), tmp_path / "cache") as server,
