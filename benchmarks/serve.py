@@ -3,9 +3,11 @@
     make bench-serve [ARGS="--rounds 2 --counts 1 8"]
 
 The same file, threads and questions for all; every prompt is another from its first word on, the end token is
-forbidden, no cache is on. In each round each number of clients streams from each server in turn, when all are idle; a
-row tells the medians, the ratios are medians of those of single rounds. Then, without HTTP, where Boffin's own time
-goes. Wants the demo's bundle (`make demo`). Written to benchmarks/results/serve.json.
+forbidden, no cache is on. In each round each number of clients streams from each server in turn, when all are idle;
+a few clients do so several times, until each server has given eight answers, since a second or two tells little on a
+machine that others use, too. A row tells the medians of the rounds, the ratios are medians of those of single rounds.
+Then, without HTTP, where Boffin's own time goes. Wants the demo's bundle (`make demo`). Written to
+benchmarks/results/serve.json.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ from bundle.manifest import load_manifest
 RESULT = Path(__file__).parent / "results" / "serve.json"
 TOKENS = 128
 """Of an answer."""
+ANSWERS = 8
+"""What each server gives in a round at least."""
 OURS = "boffin"
 SHOWN = ("clients", "tokens_per_second", "ttft_p50", "ttft_p95", "gap_p50", "gap_p95", "failures")
 """Of a row, what the results have at their top."""
@@ -57,10 +61,14 @@ def ask(server: Server, texts: list[str], forbidden: list[int]) -> list[Stream]:
     return listen(server.port, [{"prompt": text, **common} for text in texts])
 
 
-def tokens_per_second(streams: list[Stream]) -> float:
-    """All clients' tokens together; of a broken answer those that came."""
-    tokens = sum(TOKENS if stream.whole else len(stream.heard) for stream in streams)
-    return tokens / (max(stream.ended for stream in streams) - min(stream.sent for stream in streams))
+Turn = list[Stream]
+"""What all clients heard at once."""
+
+
+def tokens_per_second(turns: list[Turn]) -> float:
+    """All clients' tokens together in a round's turns; of a broken answer those that came."""
+    tokens = sum(TOKENS if stream.whole else len(stream.heard) for turn in turns for stream in turn)
+    return tokens / sum(max(one.ended for one in turn) - min(one.sent for one in turn) for turn in turns)
 
 
 def quantile(values: list[float], share: float) -> float | None:
@@ -69,9 +77,9 @@ def quantile(values: list[float], share: float) -> float | None:
     return round(values[min(len(values) - 1, int(share * len(values)))], 5) if values else None
 
 
-def row(server: str, clients: int, rounds: list[list[Stream]]) -> dict[str, Any]:
+def row(server: str, clients: int, rounds: list[list[Turn]]) -> dict[str, Any]:
     """What a number of clients heard of a server."""
-    streams = [stream for one in rounds for stream in one]
+    streams = [stream for turns in rounds for turn in turns for stream in turn]
     rates = [tokens_per_second(one) for one in rounds]
     firsts = [stream.first for stream in streams if stream.heard]
     gaps = [gap for stream in streams for gap in stream.gaps]
@@ -92,7 +100,7 @@ def row(server: str, clients: int, rounds: list[list[Stream]]) -> dict[str, Any]
     }
 
 
-def ratio(ours: list[list[Stream]], others: list[list[Stream]]) -> float | None:
+def ratio(ours: list[list[Turn]], others: list[list[Turn]]) -> float | None:
     """How many times as many tokens a second, in the median of the rounds; None where there were none."""
     pairs = [(tokens_per_second(one), tokens_per_second(other)) for one, other in zip(ours, others, strict=True)]
     ratios = [one / other for one, other in pairs if other]
@@ -127,7 +135,7 @@ def main() -> None:
     work = Work(options.bundle, file.quantisation, path, options.slots, 512, options.threads)
     model = Model(path, 0)
     forbidden = [token for token in range(model.n_vocab) if model.ends_answer(token)]
-    heard: dict[str, dict[int, list[list[Stream]]]] = {}
+    heard: dict[str, dict[int, list[list[Turn]]]] = {}
     with ExitStack() as running:
         servers = [running.enter_context(boffin(work))]
         for setting in options.also:
@@ -140,11 +148,14 @@ def main() -> None:
         draw = random.Random(1)
         for number in range(options.rounds):
             for count in options.counts:
-                texts = prompts(draw, count)
-                for place in range(len(servers)):  # each is the first in turn
-                    server = servers[(number + place) % len(servers)]
-                    settle(servers)
-                    heard[server.name][count].append(ask(server, texts, forbidden))
+                for server in servers:
+                    heard[server.name][count].append([])
+                for turn in range(-(-ANSWERS // count)):
+                    texts = prompts(draw, count)
+                    for place in range(len(servers)):  # each is the first in turn
+                        server = servers[(number + turn + place) % len(servers)]
+                        settle(servers)
+                        heard[server.name][count][-1].append(ask(server, texts, forbidden))
             print(f"round {number + 1} of {options.rounds} is done", flush=True)
         memory = {server.name: server.peak_memory() for server in servers}
     rows = [row(name, count, rounds) for name, counts in heard.items() for count, rounds in counts.items()]
