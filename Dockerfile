@@ -173,7 +173,7 @@ ENV BOFFIN_APPLIANCE__OFFLINE=true
 ENV HOME=/tmp
 USER 1000:1000
 WORKDIR /tmp
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", "import http.client, os; server = http.client.HTTPConnection('127.0.0.1', int(os.environ['BOFFIN_APPLIANCE__PORT']), timeout=4); server.request('GET', '/health'); raise SystemExit(server.getresponse().status != 200)"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s --retries=3 CMD ["python", "-c", "import http.client, os; server = http.client.HTTPConnection('127.0.0.1', int(os.environ['BOFFIN_APPLIANCE__PORT']), timeout=4); server.request('GET', '/health'); raise SystemExit(server.getresponse().status != 200)"]
 CMD ["serve", "--bundle", "/bundle"]
 
 # llama.cpp for the card generations that are listed, and for any processor with AVX2.
@@ -241,6 +241,6 @@ ENV BOFFIN_APPLIANCE__OFFLINE=true
 USER 1000:1000
 WORKDIR /tmp
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", "import http.client, os; server = http.client.HTTPConnection('127.0.0.1', int(os.environ['BOFFIN_APPLIANCE__PORT']), timeout=4); server.request('GET', '/health'); raise SystemExit(server.getresponse().status != 200)"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s --retries=3 CMD ["python", "-c", "import http.client, os; server = http.client.HTTPConnection('127.0.0.1', int(os.environ['BOFFIN_APPLIANCE__PORT']), timeout=4); server.request('GET', '/health'); raise SystemExit(server.getresponse().status != 200)"]
 ENTRYPOINT ["boffin"]
 CMD ["serve", "--bundle", "/bundle"]
