@@ -46,7 +46,8 @@ _CLOSE = 0.75
 _LIKELY = 64
 """Passages that are looked at closely."""
 _SHORT = 4
-"""Words that say something from which on a question is looked for by itself, without the one before it."""
+"""Words that say something from which on a question is looked for by itself, without the one before it; so is one that
+names something with its owner."""
 STDLIB = "stdlib"
 
 
@@ -77,10 +78,12 @@ def find(documentation: Documentation, turns: Sequence[str], most: int = 8) -> l
     if not turns:
         return []
     asked = asked_words(turns[-1])
-    if len(asked) < _SHORT and len(turns) > 1:
-        asked = list(dict.fromkeys([*asked, *asked_words(turns[-2])]))
     with documentation.reading():
-        premiums = _premiums(documentation, turns)
+        premiums = _premiums(documentation, turns[-1:])
+        if len(asked) < _SHORT and len(turns) > 1 and max(premiums.values(), default=0.0) < _PARTLY:
+            asked = list(dict.fromkeys([*asked, *asked_words(turns[-2])]))
+        for number, premium in _premiums(documentation, turns[:-1]).items():
+            premiums[number] = max(premiums.get(number, 0.0), _EARLIER * premium)
         weights = _Weights(documentation, asked)
         owners = {documentation.symbol(number): premium for number, premium in premiums.items()} | {"": 0.0}
         # The standard library's modules have names of everyday use (`time`, `copy`), which say little.
@@ -133,7 +136,8 @@ def _named(documentation: Documentation, name: str) -> list[tuple[int, float]]:
             parts = tail.count(".") + 1
             full = parts > 1 and tail.partition(".")[0] in documentation.roots
             return [(number, _NAMED if full else _PARTLY if parts > 1 else _LAST) for number in numbers]
-    return []
+    within = (_within(documentation, tail) for tail in tails[:-1])
+    return [(number, _PARTLY) for tail in filter(None, within) for number in documentation.numbers(tail)]
 
 
 def _close(documentation: Documentation, name: str) -> str:
@@ -142,6 +146,14 @@ def _close(documentation: Documentation, name: str) -> str:
     alike = [one for one in documentation.members(owner) if 3 * abs(len(one) - len(last)) <= len(last)]
     close = difflib.get_close_matches(last, alike, 1, _CLOSE)
     return f"{owner}.{close[0]}" if close else ""
+
+
+def _within(documentation: Documentation, name: str) -> str:
+    """The longest name with the same owner whose words one that there isn't has all; empty for none."""
+    owner, _, last = name.rpartition(".")
+    words = {*last.split("_")}
+    others = [one for one in documentation.members(owner) if words.issuperset(one.strip("_").split("_"))]
+    return f"{owner}.{max(others, key=lambda one: (len(one), one))}" if others else ""
 
 
 class _Weights:

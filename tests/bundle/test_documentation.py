@@ -42,6 +42,7 @@ PASSAGES = [
     passage("pandas.DataFrame.to_csv", "Write object to a comma-separated values (csv) file."),
     passage("numpy.ma.sort", "Return a sorted copy of an array.", "numpy", signature="(a, axis=-1)"),
     passage("shutil.rmtree", "Recursively remove a directory tree.", "stdlib"),
+    passage("time.thing", "What is common has a common name.", "stdlib"),
     passage("time.sleep", "Delay execution for a given number of seconds.", "stdlib"),
     # Rare words are rare only among many passages.
     *(passage(f"other.thing_{number}", f"Something else, the {number}th.", "other") for number in range(500)),
@@ -77,6 +78,9 @@ def documentation(path: Path) -> Documentation:
         ([TRACEBACK], "pandas.DataFrame.sort_values"),
         (["How do I use np.sort?", "And descending?"], "numpy.sort"),
         (["How do I use np.sort?", "And how do I use df.merge?"], "pandas.DataFrame.merge"),
+        (["How do I merge with pandas.DataFrame.merge?", "What does np.sort return?"], "numpy.sort"),
+        (["How do I use np.sort?", "What does time.quick_thing return?"], "time.thing"),
+        (["What does time.thing_of_sorted_arrays return?"], "time.thing"),
     ],
 )
 def test_the_passage_that_is_meant_comes_first(documentation: Documentation, turns: list[str], title: str) -> None:
