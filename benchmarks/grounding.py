@@ -4,8 +4,9 @@
 
 Recall at 1, 2, 3 and 5, by kind of question: the share of held-out records whose symbol, or section, is among the
 first passages that their question finds; of the written suite's questions that of those of which a symbol that the
-answer must use is; of everyday questions (benchmarks/everyday.py) that of those which find what answers them. The time
-is a search's over an index of 50,000 passages (the project's own, repeated under other names), each question once
+answer must use is; of everyday questions (benchmarks/everyday.py) that of those which find what answers them. Of names
+that don't exist, made of real ones, whether the real one is found; and of real ones, asked about after another. The
+time is a search's over an index of 50,000 passages (the project's own, repeated under other names), each question once
 after a first round. Questions outside the documentation should find nothing. Written to
 benchmarks/results/grounding.json.
 """
@@ -14,11 +15,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +58,20 @@ OUTSIDE = (
 """Questions that the demo's documentation doesn't answer."""
 
 
-Asked = tuple[str, str, Callable[[Passage], bool]]
-"""A question's kind, its text, and whether a passage is right for it."""
+FORGED = ("{}_fast", "quick_{}", "{}_all", "{}_with_index", "safe_{}", "{}ed", "{}3", "get_{}", "to_{}", "{}_inplace")
+"""How names that don't exist are made of ones that do."""
+ABOUT = ("How do I use {}?", "What does {} return?", "Show me an example of `{}`.")
+NAMES = 400
+"""Names that are asked about, drawn by a seed."""
 
 
-def rank(documentation: Documentation, question: str, right: Callable[[Passage], bool]) -> int:
+Asked = tuple[str, Sequence[str], Callable[[Passage], bool]]
+"""A question's kind, a conversation that ends with it, and whether a passage is right for it."""
+
+
+def rank(documentation: Documentation, turns: Sequence[str], right: Callable[[Passage], bool]) -> int:
     """The place of the first right passage, from 1; 0 for none of the first ten."""
-    found = find(documentation, [question], 10)
+    found = find(documentation, turns, 10)
     return next((place for place, one in enumerate(found, start=1) if right(one.passage)), 0)
 
 
@@ -80,7 +89,7 @@ def _one_of(names: Collection[str]) -> Callable[[Passage], bool]:
 def held_out(dataset: Path) -> Iterator[Asked]:
     """The held-out records, by kind."""
     for record in read_records(dataset / EVAL):
-        yield record.provenance.kind, record.question, _one_of({record.provenance.symbol, record.provenance.url})
+        yield record.provenance.kind, [record.question], _one_of({record.provenance.symbol, record.provenance.url})
 
 
 def suite() -> Iterator[Asked]:
@@ -88,21 +97,37 @@ def suite() -> Iterator[Asked]:
     for question in load_suite(suite_folder("python", Path())).questions:
         names = {must.name for must in question.must if isinstance(must, Symbol)}
         if names:
-            yield question.category, question.text, _one_of(names)
+            yield question.category, [question.text], _one_of(names)
 
 
 def everyday() -> Iterator[Asked]:
     """Questions that name no symbol, by library."""
     for question, right in QUESTIONS.items():
         root = right[0].lstrip(":").partition(".")[0]
-        yield root if root in LARGE else "others", question, _one_of(right)
+        yield root if root in LARGE else "others", [question], _one_of(right)
+
+
+def named(passages: Iterable[Passage]) -> Iterator[Asked]:
+    """Questions that name something, real or made of it, also after one about something else."""
+    symbols = sorted({one.symbol for one in passages if "." in one.symbol})
+    exist = {symbol.lower() for symbol in symbols}
+    chosen = random.Random(0).sample(symbols, min(NAMES, len(symbols)))
+    for number, symbol in enumerate(chosen):
+        owner, _, last = symbol.rpartition(".")
+        forged = f"{owner}.{FORGED[number % len(FORGED)].format(last)}"
+        before = ABOUT[0].format(chosen[number - 1])
+        question, about_forged = (ABOUT[number % len(ABOUT)].format(name) for name in (symbol, forged))
+        yield "real, after another", [before, question], _one_of({symbol})
+        if forged.lower() not in exist:
+            yield "made up", [about_forged], _one_of({symbol})
+            yield "made up, after another", [before, about_forged], _one_of({symbol})
 
 
 def recall(documentation: Documentation, asked: Iterator[Asked]) -> list[dict[str, Any]]:
     """A row a kind, and one of all."""
     places: defaultdict[str, list[int]] = defaultdict(list)
-    for kind, question, right in asked:
-        place = rank(documentation, question, right)
+    for kind, turns, right in asked:
+        place = rank(documentation, turns, right)
         places[kind].append(place)
         places["all"].append(place)
     return [
@@ -153,6 +178,7 @@ def main() -> None:
         rows["index"] = {"passages": documentation.size, "bytes": (dataset / DOCUMENTATION).stat().st_size}
         with documentation.reading():
             passages = [documentation.passage(number) for number in range(1, documentation.size + 1)]
+        rows["named"] = recall(documentation, named(passages))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / DOCUMENTATION
         began = time.perf_counter()
@@ -167,10 +193,10 @@ def main() -> None:
         "retrieval_median_ms": round(statistics.median(took), 2),
         "outside_silent": silent / len(OUTSIDE),
     }
-    for name in ("held_out", "suite", "everyday"):
+    for name in ("held_out", "suite", "everyday", "named"):
         print(name)
         for row in rows[name]:
-            print(f"  {row['kind']:12} {row['questions']:4}  " + "  ".join(f"@{n} {row[f'at_{n}']:6.1%}" for n in AT))
+            print(f"  {row['kind']:22} {row['questions']:4}  " + "  ".join(f"@{n} {row[f'at_{n}']:6.1%}" for n in AT))
     print(f"index {rows['index']}; of {MANY:,} passages {rows['large_index']}")
     print(f"a search there: median {ratios['retrieval_median_ms']} ms, p95 {ratios['retrieval_p95_ms']} ms")
     print(f"questions outside the documentation that find nothing: {silent} of {len(OUTSIDE)}")
