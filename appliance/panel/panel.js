@@ -110,7 +110,8 @@ const opener = make("button", { type: "button", class: "opener", "aria-expanded"
 const renew = make("button", { type: "button" }, "New");
 renew.setAttribute("aria-label", "New conversation");
 const closer = make("button", { type: "button", "aria-label": "Close" }, "✕");
-const log = make("div", { class: "log", role: "log", "aria-live": "off", "aria-label": "Conversation", tabindex: 0 });
+const hint = make("p", { class: "hint" }, "Ask in your own words how something is done, or what a name is for. The conversation is kept in this browser.");
+const log = make("div", { class: "log", role: "log", "aria-live": "off", "aria-label": "Conversation", tabindex: 0 }, hint);
 const state = make("p", { class: "state", role: "status" });
 const spoken = make("p", { class: "unseen", "aria-live": "polite" });
 const question = make("textarea", { id: "question", rows: 2, maxlength: 8000, placeholder: "How do I …?" });
@@ -262,7 +263,7 @@ function show(open) {
   panel.hidden = !open;
   opener.setAttribute("aria-expanded", open);
   if (!open) return opener.focus();
-  if (!log.childNodes.length) for (const one of messages) turn(one.role, one.content, one);
+  if (!hint.nextSibling) for (const one of messages) turn(one.role, one.content, one);
   log.scrollTop = log.scrollHeight;
   question.focus();
   look();
@@ -285,7 +286,7 @@ renew.onclick = () => {
   if (running) running.abort();
   messages = [];
   remember();
-  log.replaceChildren();
+  log.replaceChildren(hint);
   question.focus();
 };
 form.onsubmit = (event) => {

@@ -32,7 +32,9 @@ class Site:
         self.serving = ExitStack()
         stack.callback(self.serving.close)
         server = self.serving.enter_context(self.expert.serving())
-        page = f'<!doctype html><html lang="en"><head><title>A</title><script defer src="{server}/panel.js"></script>'
+        page = '<!doctype html><html lang="en"><head><title>A</title>'
+        page += '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        page += f'<script defer src="{server}/panel.js"></script>'
         page += "</head><body><main><h1>A page</h1></main></body></html>"
         (folder / "index.html").write_text(page)
         self.url = stack.enter_context(pages(folder, CSP.format(server)))
@@ -290,6 +292,33 @@ def test_keys_alone_do(site: Site) -> None:
     page.wait(f"{focus}.textContent === 'Copied'")
     page.press("Escape")
     assert page.run(f"[{ROOT}.getElementById('panel').hidden, {focus}.className]") == [True, "opener"]
+
+
+def test_before_the_first_question_it_says_what_it_is_for(site: Site) -> None:
+    hint = f"getComputedStyle({ROOT}.querySelector('.hint')).display !== 'none'"
+    site.expert.pieces = ["So."]
+    page = site.open()
+    ask(page, "How?")
+    seen = [page.run(hint)]
+    page.run(f"{ROOT}.querySelector('[aria-label=\"New conversation\"]').click()")
+    seen.append(page.run(hint))
+    page.go(site.url)
+    opened(page)
+    assert [*seen, page.run(hint)] == [False, True, True]
+
+
+def test_it_fits_a_phone_whose_page_does_not(site: Site) -> None:
+    page = site.browser.open(site.url)
+    page.call("Emulation.setDeviceMetricsOverride", width=390, height=700, deviceScaleFactor=1, mobile=True)
+    page.go(site.url)
+    page.run("document.querySelector('h1').style.width = '600px'")
+    page.wait("innerWidth > 500")  # what is fixed is laid out on so much
+    page.wait("document.getElementById('boffin-panel') && !document.getElementById('boffin-panel').hidden")
+    place = "(({{left, top, right, bottom}}) => [left, top, right, bottom])({}.getBoundingClientRect())"
+    left, top, right, bottom = page.run(place.format(f"{ROOT}.querySelector('.opener')"))
+    assert left > 0 and top > 0 and right < 390 and bottom < 700
+    opened(page)
+    assert page.run(place.format(f"{ROOT}.getElementById('panel')")) == [0, 0, 390, 700]
 
 
 def test_axe_finds_nothing_in_either_light(site: Site) -> None:
