@@ -128,7 +128,7 @@ def _premiums(documentation: Documentation, turns: Sequence[str]) -> dict[int, f
 
 
 def _named(documentation: Documentation, name: str) -> list[tuple[int, float]]:
-    """The passages that a name in lower case stands for; else those of its last parts, misspelt or not."""
+    """The passages that a name in lower case stands for; else those of its last parts, misspelt or with words more."""
     tails = [name.split(".", start)[-1] for start in range(name.count(".") + 1)]
     near = (_close(documentation, tail) for tail in tails[:-1])
     for tail in chain(tails, filter(None, near)):  # what is near takes a while, and mostly isn't needed
