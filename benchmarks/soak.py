@@ -156,12 +156,14 @@ def main() -> None:
         answering = asyncio.run(soak.every_slot(options.slots))
     third = max(1, len(soak.memory) // 3)
     middle, last = (statistics.median(soak.memory[third * part :][:third] or soak.memory) for part in (1, 2))
+    series = soak.memory[:: max(1, len(soak.memory) // 20)]
     wrong = soak.failures[:20]
     if answering < options.slots:
         wrong.append(f"only {answering} of {options.slots} slots answer")
     if last > GROWTH * middle:
         wrong.append(f"the memory grew from {middle / 1e6:.0f} to {last / 1e6:.0f} MB")
     print(f"requests: {dict(soak.counts)}; memory {middle / 1e6:.0f} MB, at the end {last / 1e6:.0f} MB")
+    print("memory in MB, at even distances: " + " ".join(f"{size / 1e6:.0f}" for size in series))
     print("\n".join(wrong) or f"no failure, every slot answers ({health['status']})")
     result = origin("llama-cpp-python", "fastapi", "uvicorn") | {
         "minutes": options.minutes,
@@ -170,6 +172,7 @@ def main() -> None:
         "failures": len(soak.failures),
         "memory_middle": middle,
         "memory_end": last,
+        "memory_series": series,
         "slots_answering": answering,
         "wrong": wrong,
     }

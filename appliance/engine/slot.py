@@ -40,7 +40,8 @@ class Ticket:
     ) -> None:
         """`listener` gets the events, on the engine's thread; `wake` tells the engine of a cancellation."""
         self.request = request
-        self.sampler = sampler
+        self.sampler: Sampler | None = sampler
+        """Until the last event: its memory, a vocabulary's worth, isn't to wait for who still holds the ticket."""
         self.submitted = time.monotonic()
         self.expires = math.inf if request.deadline is None else self.submitted + request.deadline
         """When its deadline is, in seconds of the monotonic clock."""
@@ -56,9 +57,12 @@ class Ticket:
 
     def emit(self, event: Event) -> None:
         """Hand an event to the listener; nothing more after the last event, or when the listener fails."""
+        last = isinstance(event, Finished | Failed)
+        if last:
+            self.sampler = None
         if self._ended:
             return
-        self._ended = isinstance(event, Finished | Failed)
+        self._ended = last
         try:
             self._listener(event)
         except Exception:  # whoever asked is gone, e.g. with its event loop
@@ -94,6 +98,7 @@ class Answer:
 
     def sample(self, context: Any, index: int) -> int:
         """Choose the next token from output `index` of the context's last step."""
+        assert self.ticket.sampler is not None  # it has not ended
         return self.ticket.sampler.sample(context, index)
 
     def guess(self, costs: Costs, beside: int) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -181,6 +182,16 @@ def test_a_full_queue_refuses_at_once_and_cancelling_frees_the_slot(expert: Expe
     assert isinstance(running.last(), Failed)
     assert isinstance(waiting.last(), Finished)
     assert engine.load().busy == 0
+
+
+def test_an_answer_that_has_ended_holds_no_memory_of_llama_cpps(expert: Expert, engine: Engine) -> None:
+    recorders = [Recorder(), Recorder()]
+    tickets = [engine.submit(_request(expert, "Count to ten.", 20), recorder) for recorder in recorders]
+    samplers = [weakref.ref(ticket.sampler) for ticket in tickets if ticket.sampler is not None]
+    tickets[1].cancel()
+    for recorder in recorders:
+        recorder.last()
+    assert [sampler() for sampler in samplers] == [None, None]
 
 
 def test_cancelling_is_done_within_one_step(expert: Expert, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
