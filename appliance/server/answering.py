@@ -115,7 +115,7 @@ class Answering:
         if found := _findings(told):
             other = await again(found)
             better = await other._all()
-            if len(_findings(better)) < len(found):
+            if improves(better, told):
                 told, self.repaired = better, True
         yield told
 
@@ -224,6 +224,12 @@ class Answering:
             said = "".join(self._texts.pop(number, []))
             answer = StoredAnswer(said.removeprefix(self._opening), finished)
             await asyncio.to_thread(self._answers.put, self.requests[number], answer)
+
+
+def improves(other: Batch, told: Batch) -> bool:
+    """Whether another answer is better than one with findings: it has fewer, and has code, all of which is Python."""
+    checks = [one for _, one in other if isinstance(one, Checked)]
+    return len(_findings(other)) < len(_findings(told)) and bool(checks) and not any(one.error for one in checks)
 
 
 def _findings(told: Batch) -> list[Finding]:

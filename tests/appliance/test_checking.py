@@ -10,11 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from appliance.checking import MAX_CODE, BlockReader, Checker, without
+from appliance.checking import MAX_CODE, BlockReader, Checked, Checker, without
 from appliance.client import Client, CodeCheck, Done
 from appliance.direct import Direct
 from appliance.engine.expert import Expert
 from appliance.launch import LocalServer
+from appliance.server.answering import improves
 from appliance.settings import ApplianceSettings
 from bundle.errors import BundleError
 from symbols.check import check_code
@@ -167,6 +168,17 @@ def test_another_try_counts_where_it_is_better(served: str) -> None:
     deltas = [choice["delta"].get("content") for chunk in chunks for choice in chunk["choices"]]
     assert "".join(filter(None, deltas)).count("```python") == 1  # the other try isn't shown
     assert chunks[-1]["repaired"] in (True, False)
+
+
+def test_another_try_without_python_is_not_better() -> None:
+    finding = Finding(1, "json.dumpz", "no-such-attribute", "json.dumps")
+    bad, worse, good, broken = (
+        (0, Checked(0, 0, 9, findings, error))
+        for findings, error in (((finding,), ""), ((finding, finding), ""), ((), ""), ((), "line 1: it breaks off"))
+    )
+    assert improves([good], [bad]) and improves([bad], [worse])
+    for other in ([], [broken], [good, broken], [bad], [worse]):
+        assert not improves(other, [bad])
 
 
 def test_what_does_not_exist_is_told_to_the_next_try() -> None:
