@@ -25,7 +25,7 @@ from typing import Any
 from appliance.client import Client
 from appliance.engine.threads import usable_cores
 from appliance.wire import ChatOptions, Delta, Done
-from benchmarks.grounding import OUTSIDE
+from benchmarks.grounding import ABOUT, OUTSIDE
 from benchmarks.machine import origin
 from benchmarks.servers import Work, boffin
 from bundle.atomic import write_json, write_text
@@ -48,7 +48,6 @@ ALONE = 8
 SAYS_SO = re.compile(r"(?:does not|doesn't) (?:cover|exist|have)|not in the documentation|no such|there is no", re.I)
 FORGED = ("fast_{}", "{}_quickly", "{}2", "auto_{}", "{}_or_none")
 """How names that don't exist are made of ones that do; other ways than training has."""
-ABOUT = ("How do I use {}?", "What does {} return?", "Show me an example of `{}`.")
 MORE_OUTSIDE = (
     *("How do I cook rice?", "What is the speed of light?", "How do I knit a scarf?", "How do I fix a flat tyre?"),
     *("How do I write a hash map in C++?", "Who painted the Mona Lisa?", "How do I create a Kubernetes deployment?"),

@@ -59,9 +59,14 @@ def site(shared: Site) -> Site:
     return shared
 
 
+def arrived(page: Page) -> None:
+    """Wait until the panel's button is there."""
+    page.wait("document.getElementById('boffin-panel') && !document.getElementById('boffin-panel').hidden")
+
+
 def opened(page: Page) -> None:
     """Open a page's panel."""
-    page.wait("document.getElementById('boffin-panel') && !document.getElementById('boffin-panel').hidden")
+    arrived(page)
     page.run(f"{ROOT}.querySelector('.opener').click()")
 
 
@@ -268,7 +273,7 @@ def test_an_answer_that_breaks_off_says_so(site: Site) -> None:
 def test_keys_alone_do(site: Site) -> None:
     site.expert.pieces = ["```python\nprint(1)\n```"]
     page = site.browser.open(site.url)
-    page.wait("document.getElementById('boffin-panel') && !document.getElementById('boffin-panel').hidden")
+    arrived(page)
     focus = f"({ROOT}.activeElement || {{}})"
     page.press("Tab")
     assert page.run(f"{focus}.className") == "opener"
@@ -313,7 +318,7 @@ def test_it_fits_a_phone_whose_page_does_not(site: Site) -> None:
     page.go(site.url)
     page.run("document.querySelector('h1').style.width = '600px'")
     page.wait("innerWidth > 500")  # what is fixed is laid out on so much
-    page.wait("document.getElementById('boffin-panel') && !document.getElementById('boffin-panel').hidden")
+    arrived(page)
     place = "(({{left, top, right, bottom}}) => [left, top, right, bottom])({}.getBoundingClientRect())"
     left, top, right, bottom = page.run(place.format(f"{ROOT}.querySelector('.opener')"))
     assert left > 0 and top > 0 and right < 390 and bottom < 700
