@@ -50,6 +50,7 @@ demo: setup ## build a real expert from real documentation and open the chat (a 
 	else echo; echo "> $(QUESTION)"; $(BIN)/boffin ask -C $(POCKET) "$(QUESTION)" </dev/null; fi
 
 expert: setup ## the demo's project at full size: an epoch of all records, and one with documentation, for hours on a CPU
+	@$(BIN)/boffin curate -C $(POCKET) $(addprefix --set ,$(EXPERT))
 	@$(BIN)/boffin train -C $(POCKET) $(addprefix --set ,$(EXPERT))
 	@$(BIN)/boffin build -C $(POCKET) $(addprefix --set ,$(READER))
 	@$(BIN)/python scripts/keep_expert.py $(POCKET)
