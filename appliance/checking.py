@@ -10,15 +10,12 @@ import re
 import textwrap
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bundle.template import Message
 from symbols.finding import Finding
 
 MAX_CODE = 20_000
 """Characters of an answer's code that are checked; what comes after them is not."""
-_TOLD = 6
-"""Names that another try is told of."""
 Check = Callable[[str], Sequence[Finding]]
 """What some code names that does not exist; a SyntaxError where it is no Python."""
 _FENCE = re.compile(r"[ \t]*(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)")
@@ -76,6 +73,13 @@ class BlockReader:
         rest, self._rest = self._rest, ""
         found = self._take(rest)
         return found + (self._closed(self._place) if self._fence else [])
+
+    @property
+    def open(self) -> Block | None:
+        """The whole lines so far of a Python block that isn't closed yet; None where the text isn't in one."""
+        if not (self._fence and self._python):
+            return None
+        return Block(textwrap.dedent("\n".join(self._lines)), self._start, self._place)
 
     def _take(self, line: str) -> list[Block]:
         began = self._place
@@ -137,13 +141,5 @@ class Checker:
             found = self._check(f"{before}\n\n{code}")
         except SyntaxError:
             return alone
-        moved = (Finding(one.line - lines, one.name, one.problem, one.nearest) for one in found)
+        moved = (replace(one, line=one.line - lines) for one in found)
         return [one for one in moved if one.line > 0]
-
-
-def without(messages: Sequence[Message], findings: Sequence[Finding]) -> list[Message]:
-    """A conversation whose last question says what not to use, since it doesn't exist, and what there is instead."""
-    near = {one.name: one.nearest for one in findings[:_TOLD]}
-    said = [f"`{name}` does not exist" + (f"; there is `{other}`." if other else ".") for name, other in near.items()]
-    *earlier, last = messages
-    return [*earlier, {**last, "content": "\n".join([last["content"], "", *said])}]

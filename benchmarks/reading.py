@@ -2,8 +2,8 @@
 
     make bench-ground            (python -m benchmarks.reading --bundle DIR --dataset DIR; after `make demo`)
 
-Held-out questions from memory, reading, and reading with a second try where a name doesn't exist: how many answers name
-what doesn't exist, and how many use the symbol asked about and run in the sandbox; the first token's time, one question
+Held-out questions from memory, reading, and reading with names that don't exist repaired: how many answers name what
+doesn't exist, and how many use the symbol asked about and run in the sandbox; the first token's time, one question
 at a time, and the tokens. Then questions about names that don't exist and about other things than the documentation:
 how many answers say so. `--citations FILE` writes cited sentences, drawn by a seed, with the passages cited for them,
 for a person to read. Written to benchmarks/results/reading.json.

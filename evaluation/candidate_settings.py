@@ -40,7 +40,7 @@ class QuantisedCandidate(SettingsPart):
     routed: bool = True
     """Whether the bundle's adapters for libraries answer, where it has any; without, the expert alone."""
     repair: bool = False
-    """Whether it has a second try where its code has what doesn't exist; otherwise as it is shipped."""
+    """Whether its code goes on otherwise where it names what doesn't exist; otherwise as it is shipped."""
 
 
 class EndpointCandidate(SettingsPart):

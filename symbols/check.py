@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from symbols.finding import Finding, Problem, nearest
+from symbols.finding import Finding, Problem, nearest, unused
 from symbols.flow import Flow, guards
 from symbols.instances import InstanceJudge
 from symbols.table import BUILTINS, SymbolTable
@@ -134,7 +134,7 @@ class _Checker(ast.NodeVisitor):
         for keyword in node.keywords:
             if keyword.arg is not None and keyword.arg not in taken:
                 near = nearest(keyword.arg, taken)
-                self._report(keyword, f"{_spoken(dotted)}({keyword.arg})", "no-such-keyword", near)
+                self._report(keyword, f"{_spoken(dotted)}({keyword.arg})", "no-such-keyword", near, unused(node, taken))
 
     def _dotted(self, node: ast.expr) -> str | None:
         """The full dotted name of an attribute chain on a followed name."""
@@ -177,14 +177,15 @@ class _Checker(ast.NodeVisitor):
             found = self._table.member(reference, name)
             if found is None:
                 if f"{within}.{name}" not in self._table.modules:
-                    near = nearest(name, self._table.members(reference))
+                    names = self._table.members(reference)
+                    near = nearest(name, names)
                     full = f"{within}.{near}" if near else ""
-                    self._report(node, _spoken(f"{within}.{name}"), "no-such-attribute", _spoken(full))
+                    self._report(node, _spoken(f"{within}.{name}"), "no-such-attribute", _spoken(full), names)
                 return
             reference, within = found, f"{within}.{name}"
 
-    def _report(self, node: ast.AST, name: str, problem: Problem, near: str) -> None:
-        self.findings.append(Finding(getattr(node, "lineno", 1), name, problem, near))
+    def _report(self, node: ast.AST, name: str, problem: Problem, near: str, others: Sequence[str] = ()) -> None:
+        self.findings.append(Finding(getattr(node, "lineno", 1), name, problem, near, tuple(others)))
 
 
 def _spoken(dotted: str) -> str:

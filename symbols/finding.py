@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Problem = Literal["no-such-module", "no-such-attribute", "no-such-keyword"]
@@ -21,8 +22,16 @@ class Finding:
     problem: Problem
     nearest: str
     """A real name much like it, or nothing."""
+    others: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """What there is in its place: the owner's public attributes, or the keywords that the call hasn't used."""
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
     """The name most like another one; empty where none is."""
     return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0.6)), "")
+
+
+def unused(call: ast.Call, taken: Sequence[str]) -> list[str]:
+    """The keywords of those that a function takes which a call doesn't name."""
+    named = {keyword.arg for keyword in call.keywords}
+    return [name for name in taken if name not in named]

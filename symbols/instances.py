@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from functools import cached_property
 
-from symbols.finding import Finding, nearest
+from symbols.finding import Finding, nearest, unused
 from symbols.infer import Instance, Named, Typist, Value
 from symbols.table import ABSTRACT, ANY, BUILTINS, LABELS, SymbolTable
 
@@ -49,7 +49,8 @@ class InstanceJudge:
         owner = self._spoken(value[0], node.value)
         near = nearest(name, names)
         line = node.end_lineno or node.lineno
-        self._report(Finding(line, f"{owner}.{name}", "no-such-attribute", f"{owner}.{near}" if near else ""))
+        near = f"{owner}.{near}" if near else ""
+        self._report(Finding(line, f"{owner}.{name}", "no-such-attribute", near, tuple(names)))
 
     def call(self, node: ast.Call, function: Value) -> None:
         """Report a keyword that the method doesn't take, nor the method of any class derived from its class."""
@@ -68,8 +69,8 @@ class InstanceJudge:
         for keyword in node.keywords:
             if keyword.arg is not None and keyword.arg not in taken:
                 method = f"{self._spoken(receiver, node.func.value)}.{node.func.attr}"
-                near = nearest(keyword.arg, taken)
-                self._report(Finding(keyword.lineno, f"{method}({keyword.arg})", "no-such-keyword", near))
+                near, others = nearest(keyword.arg, taken), tuple(unused(node, taken))
+                self._report(Finding(keyword.lineno, f"{method}({keyword.arg})", "no-such-keyword", near, others))
 
     def _taken(self, method: Named, name: str) -> list[tuple[str, ...] | None]:
         """The keyword lists of a method, and of those that derived classes have in its place."""

@@ -14,7 +14,7 @@ from appliance.engine.disk import DiskCache, DiskStats
 from appliance.engine.request import Finished, GenerationRequest
 from bundle.digests import digest_text
 
-FORMAT = 4
+FORMAT = 5
 """Raised by hand when the meaning of a stored answer changes."""
 MAX_ANSWER_BYTES = 1_000_000
 """Larger answers are not stored."""
@@ -26,6 +26,8 @@ class StoredAnswer:
 
     text: str
     finished: Finished
+    repaired: bool = False
+    """Whether its code went on otherwise where it named what doesn't exist."""
 
 
 _STORED = TypeAdapter(StoredAnswer)
@@ -40,9 +42,9 @@ class AnswerCache:
         self._seconds = seconds
         self._cache = DiskCache(folder, "the answer cache", max_bytes)
 
-    def get(self, request: GenerationRequest) -> StoredAnswer | None:
-        """The stored answer to a request, if there is one."""
-        key = self._key(request)
+    def get(self, request: GenerationRequest, how: str = "") -> StoredAnswer | None:
+        """The stored answer to a request, if there is one; `how` is all else that it depends on."""
+        key = self._key(request, how)
         data = self._cache.get(key)
         try:
             return None if data is None else _STORED.validate_json(data)
@@ -50,11 +52,11 @@ class AnswerCache:
             self._cache.remove(key)
             return None
 
-    def put(self, request: GenerationRequest, answer: StoredAnswer) -> None:
+    def put(self, request: GenerationRequest, answer: StoredAnswer, how: str = "") -> None:
         """Store the answer to a request, unless its time was up before it was whole."""
         data = _STORED.dump_json(answer)
         if len(data) <= MAX_ANSWER_BYTES and answer.finished.reason != "deadline":
-            self._cache.put(self._key(request), data, self._seconds)
+            self._cache.put(self._key(request, how), data, self._seconds)
 
     def stats(self) -> DiskStats:
         """How often it had an answer, and how much it holds."""
@@ -64,6 +66,6 @@ class AnswerCache:
         """Close the database."""
         self._cache.close()
 
-    def _key(self, request: GenerationRequest) -> str:
+    def _key(self, request: GenerationRequest, how: str) -> str:
         asked = replace(request, client="", deadline=None)
-        return digest_text(f"{FORMAT} {self._model_digest} {asked!r}")
+        return digest_text(f"{FORMAT} {self._model_digest} {how} {asked!r}")

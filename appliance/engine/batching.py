@@ -135,7 +135,9 @@ class Batching:
     def end_those_who_must(self, now: float) -> None:
         """End the answers that nobody waits for any more, and those whose time is up."""
         for answer in list(self.answers):
-            if answer.ticket.cancelled:
+            if answer.ticket.replaced:
+                self._end(answer, answer.finished("stop"))
+            elif answer.ticket.cancelled:
                 self.counts.cancelled += 1
                 self._end(answer, Failed(Cancelled("the request was cancelled")))
             elif answer.ticket.expires <= now:

@@ -103,6 +103,8 @@ class Engine:
             costs=costs,
         )
         self._line = Line()
+        self._ahead: list[Ticket] = []
+        """Those that come before all in the line; no other thread than the engine's may put them there."""
         self._queue_limit = queue_limit
         self._wake = threading.Condition()
         self._stopping = self._abandoning = self._failed = False
@@ -111,8 +113,12 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
-    def submit(self, request: GenerationRequest, listener: Callable[[Event], None]) -> Ticket:
+    def submit(
+        self, request: GenerationRequest, listener: Callable[[Event], None], *, instead_of: Ticket | None = None
+    ) -> Ticket:
         """Queue a request; `listener` gets its events on the engine's thread, so it must be quick.
+
+        One that is to be answered `instead_of` another, which ends where it is, has its turn before all that wait.
 
         Raises:
             InvalidRequest: the prompt is empty, doesn't fit, or isn't made of the model's tokens; or a sampling setting
@@ -132,8 +138,13 @@ class Engine:
         sampler = Sampler(request.sampling, self._model, request.tokens)
         ticket = Ticket(request, sampler, listener, self._notify)
         with self._wake:
-            if self._stopping:
+            if self._stopping and (instead_of is None or self._abandoning):
                 raise self._stopped()
+            if instead_of is not None:
+                self._ahead.append(ticket)
+                instead_of.replaced = instead_of.cancelled = True
+                self._wake.notify()
+                return ticket
             free = self._slots - len(self._batching.answers)
             if len(self._line) >= self._queue_limit + free:
                 self._batching.counts.refused += 1
@@ -226,8 +237,8 @@ class Engine:
             self._failed = True
         finally:
             with self._wake:
-                self._stopping = True
-                waiting = self._line.remove(lambda ticket: True)
+                self._stopping = self._abandoning = True
+                waiting = [*self._ahead, *self._line.remove(lambda ticket: True)]
             stopped = self._stopped()
             for ticket in waiting:
                 ticket.emit(Failed(stopped))
@@ -246,7 +257,7 @@ class Engine:
             return True
         with self._wake:
             while True:
-                work = bool(len(self._line) or self._batching.answers)
+                work = bool(self._ahead or len(self._line) or self._batching.answers)
                 if self._abandoning or (self._stopping and not work):
                     return False
                 if work:
@@ -276,6 +287,10 @@ class Engine:
 
     def _admit(self) -> None:
         """Begin the waiting requests whose turn it is, as far as there are slots and memory for them."""
+        if self._ahead:
+            with self._wake:
+                while self._ahead:
+                    self._line.add(self._ahead.pop(), first=True)
         # No other thread takes requests out, so the first one stays the first while it is begun without the lock.
         while len(self._line) and (ticket := self._first()) is not None:
             try:

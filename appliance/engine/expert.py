@@ -199,7 +199,11 @@ class Expert:
             TemplateError: the template refuses the conversation.
         """
         tokens = self._prompts.chat(with_documentation(messages, grounding))
-        return tuple(tokens + (self._prompts.begun(begun) if begun else []))
+        return (*tokens, *(self.begun(begun) if begun else ()))
+
+    def begun(self, text: str) -> tuple[int, ...]:
+        """The tokens of an answer, or a part of one, that is there already."""
+        return tuple(self._prompts.begun(text))
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens, control tokens' too; what isn't a whole character is a replacement character.

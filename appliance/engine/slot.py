@@ -46,6 +46,8 @@ class Ticket:
         self.expires = math.inf if request.deadline is None else self.submitted + request.deadline
         """When its deadline is, in seconds of the monotonic clock."""
         self.cancelled = False
+        self.replaced = False
+        """Whether it ends where it is, for a request that is answered in its place."""
         self._ended = False
         self._listener = listener
         self._wake = wake

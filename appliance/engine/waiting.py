@@ -21,9 +21,14 @@ class Line:
     def __len__(self) -> int:
         return self._length
 
-    def add(self, ticket: Ticket) -> None:
-        """Put a request behind the others of its client."""
-        self._clients.setdefault(ticket.request.client, deque()).append(ticket)
+    def add(self, ticket: Ticket, *, first: bool = False) -> None:
+        """Put a request behind the others of its client, or before those of all."""
+        line = self._clients.setdefault(ticket.request.client, deque())
+        if first:
+            line.appendleft(ticket)
+            self._clients.move_to_end(ticket.request.client, last=False)
+        else:
+            line.append(ticket)
         self._length += 1
 
     def first(self) -> Ticket | None:

@@ -6,7 +6,7 @@ A client that goes away cancels them. Knows nothing about the shapes of replies.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,12 @@ from appliance.checking import Block, Check, Checked, Checker
 from appliance.citing import Cited, cite
 from appliance.engine.answers import AnswerCache, StoredAnswer
 from appliance.engine.request import Event, Failed, Finished, GenerationRequest, Piece
+from appliance.mending import Mender
 from appliance.server.courier import Courier, Mailbox
+from appliance.server.detours import Detours
 from appliance.server.journal import record_of
 from bundle.grounding import Grounding
-from symbols.finding import Finding
+from bundle.manifest import SYMBOLS
 
 if TYPE_CHECKING:  # they import llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
@@ -35,7 +37,9 @@ Batch = list[tuple[int, Told]]
 class Answering:
     """Accepted requests; their events are to be read to the end, or they are to be closed."""
 
-    def __init__(self, expert: Expert, courier: Courier, told: dict[str, Any], *, cache: bool) -> None:
+    def __init__(self, expert: Expert, courier: Courier, told: dict[str, Any], *, cache: bool, repairs: bool) -> None:
+        self._repairs = repairs
+        self._how = f"repaired by {expert.manifest.files.get(SYMBOLS)}" if repairs else ""
         self._told = told
         self._expert = expert
         self._courier = courier
@@ -56,10 +60,8 @@ class Answering:
         self._checkers: dict[int, Checker] = {}
         self._said: dict[int, list[str]] = {}
         self._opening = ""
-        self.again: Callable[[Sequence[Finding]], Awaitable[Answering]] | None = None
-        """Makes another answer where the code of the first has what doesn't exist; the one with less of it counts."""
         self.repaired = False
-        """Whether it was the other."""
+        """Whether code went on otherwise where it named what doesn't exist."""
 
     @classmethod
     async def begin(
@@ -70,18 +72,20 @@ class Answering:
         make: Callable[[], Sequence[GenerationRequest]],
         *,
         cache: bool,
+        repairs: bool = False,
         opening: Callable[[], str] = str,
     ) -> Answering:
         """Find the answers in the cache, or hand the requests to the engine.
 
         `make` makes the requests; it is called on another thread, since a long prompt takes a while. What `opening`
-        gives then is told as the beginning of each answer.
+        gives then is told as the beginning of each answer. `repairs` says whether the code of the one answer goes on
+        otherwise where it names what doesn't exist.
 
         Raises:
             EngineError: the engine refuses one.
             BoffinError: whatever `make` raises.
         """
-        answering = cls(expert, courier, record_of(client.scope), cache=cache)
+        answering = cls(expert, courier, record_of(client.scope), cache=cache, repairs=repairs)
         try:
             await asyncio.to_thread(answering._begin, make, opening)
         except BaseException:
@@ -92,6 +96,7 @@ class Answering:
         for number, stored in answering._stored.items():
             answering._mailbox.put(number, Piece(answering._opening + stored.text))
             answering._mailbox.put(number, stored.finished)
+            answering.repaired = stored.repaired
         return answering
 
     @property
@@ -99,41 +104,30 @@ class Answering:
         """Whether every answer comes from the cache."""
         return len(self._stored) == len(self.requests)
 
-    def batches(self) -> AsyncGenerator[Batch]:
+    async def batches(self) -> AsyncGenerator[Batch]:
         """The events, as they come; of each answer the last is `Finished`, and then it is in the cache already.
 
         A code block that closes is followed by what became of it; before the end of an answer for which documentation
-        was read comes what of it is cited. Where there may be another answer (`again`), all comes at once.
+        was read comes what of it is cited.
 
         Raises:
             EngineError: the engine failed, or the client went away.
         """
-        return self._batches() if self.again is None else self._better(self.again)
-
-    async def _better(self, again: Callable[[Sequence[Finding]], Awaitable[Answering]]) -> AsyncGenerator[Batch]:
-        told = await self._all()
-        if found := _findings(told):
-            other = await again(found)
-            better = await other._all()
-            if improves(better, told):
-                told, self.repaired = better, True
-        yield told
-
-    async def _all(self) -> Batch:
-        """Everything that is told, at its end."""
-        async with aclosing(self._batches()) as batches:
-            return [one async for batch in batches for one in batch]
-
-    async def _batches(self) -> AsyncGenerator[Batch]:
         running = len(self.requests)
+        mender, take = None, self._mailbox.take
+        if self._repairs and self._tickets and self.check is not None:
+            mender = Mender(self.check, self.begun)
+            given = len(self.begun) + len(self._opening)
+            take = Detours(self._expert, self._courier, self._mailbox, self._tickets, mender, given).take
         try:
             while running:
                 batch: Batch = []
-                for number, event in await self._mailbox.take():
+                for number, event in await take():
                     if isinstance(event, Failed):
                         raise event.error
                     if isinstance(event, Finished):
                         running -= 1
+                        self.repaired = self.repaired or (mender is not None and mender.mended)
                         self._record(event)
                         await self._keep(number, event)
                     elif isinstance(event, Piece) and self._answers is not None:
@@ -204,7 +198,7 @@ class Answering:
         if len(set(self.requests)) < len(self.requests):
             self._answers = None
         for number, request in enumerate(self.requests):
-            stored = self._answers.get(request) if self._answers is not None else None
+            stored = self._answers.get(request, self._how) if self._answers is not None else None
             if stored is not None:
                 self._stored[number] = stored
                 continue
@@ -222,19 +216,8 @@ class Answering:
     async def _keep(self, number: int, finished: Finished) -> None:
         if self._answers is not None and number not in self._stored:
             said = "".join(self._texts.pop(number, []))
-            answer = StoredAnswer(said.removeprefix(self._opening), finished)
-            await asyncio.to_thread(self._answers.put, self.requests[number], answer)
-
-
-def improves(other: Batch, told: Batch) -> bool:
-    """Whether another answer is better than one with findings: it has fewer, and has code, all of which is Python."""
-    checks = [one for _, one in other if isinstance(one, Checked)]
-    return len(_findings(other)) < len(_findings(told)) and bool(checks) and not any(one.error for one in checks)
-
-
-def _findings(told: Batch) -> list[Finding]:
-    """What the code of an answer has that doesn't exist."""
-    return [finding for _, one in told if isinstance(one, Checked) for finding in one.findings]
+            answer = StoredAnswer(said.removeprefix(self._opening), finished, self.repaired)
+            await asyncio.to_thread(self._answers.put, self.requests[number], answer, self._how)
 
 
 async def _close_when_gone(client: Request, answering: Answering) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
-from appliance.checking import without
 from appliance.engine.request import GenerationRequest
 from appliance.server.answering import Answering
 from appliance.server.courier import Courier
@@ -21,7 +20,6 @@ from appliance.settings import ApplianceSettings, CheckPolicy
 from bundle.grounding import Grounding
 from bundle.manifest import Manifest, ModelFile
 from bundle.template import Message
-from symbols.finding import Finding
 
 if TYPE_CHECKING:  # it imports llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
@@ -92,10 +90,10 @@ class Serving:
         picked: list[str] = []
         # An answer that was begun, has a form to keep or is scored begins with nothing of ours.
         bound = asked.get("grammar"), asked.get("json_schema") is not None, asked.get("logprobs") is not None
-        free = not begun and not any(bound)
+        free = not any(bound)
 
         def opening() -> str:
-            return found[-1].opening if free else ""
+            return found[-1].opening if free and not begun else ""
 
         def prompts(expert: Expert) -> list[tuple[int, ...]]:
             found.append(expert.ground(messages, grounding))
@@ -105,27 +103,13 @@ class Serving:
         def specialist() -> str:
             return picked[-1]
 
-        answering = await self.answer(client, prompts, opening=opening, specialist=specialist, **asked)
-        answering.grounding, answering.begun = found[-1], begun
         policy = check or self.settings.checking.policy
+        repairs = policy == "repair" and free and asked.get("choices", 1) == 1
+        answering = await self.answer(client, prompts, opening=opening, specialist=specialist, repairs=repairs, **asked)
+        answering.grounding, answering.begun = found[-1], begun
         if policy != "off":
             library = self.ready().library
             answering.check = library.check if library.checks else None
-        if policy == "repair" and len(answering.requests) == 1:
-
-            async def again(findings: Sequence[Finding]) -> Answering:
-                talk = without(messages, findings)
-                other = await self.answer(
-                    client,
-                    lambda expert: [expert.chat_prompt(talk, begun or opening(), found[-1])],
-                    opening=opening,
-                    specialist=specialist,
-                    **asked,
-                )
-                other.grounding, other.begun, other.check = answering.grounding, begun, answering.check
-                return other
-
-            answering.again = again
         record_of(client.scope)["sources"] = len(found[-1].sources)
         return answering
 
@@ -139,13 +123,15 @@ class Serving:
         choices: int = 1,
         opening: Callable[[], str] = str,
         specialist: Callable[[], str] = str,
+        repairs: bool = False,
         **asked: Any,
     ) -> Answering:
         """Begin the answers to some prompts, `choices` to each, one prompt after the other.
 
         `prompts` makes them, `cache` says whether the caches may have a part in it, `opening` gives, once they are
         made, what of the answers they have already and clients are told, and `specialist` the adapter that answers
-        where the model's name has none. `asked` is all else, by the names that `Expert.request` has for it.
+        where the model's name has none; `repairs` is as in `Answering.begin`. `asked` is all else, by the names that
+        `Expert.request` has for it.
 
         Raises:
             ApiError: no such model is served, or it is still loading.
@@ -169,7 +155,7 @@ class Serving:
             return [_with_seed(request, choice) for request in requests for choice in range(choices)]
 
         cache = cache and "no-store" not in client.headers.get("cache-control", "").lower()
-        return await Answering.begin(expert, self._courier, client, make, cache=cache, opening=opening)
+        return await Answering.begin(expert, self._courier, client, make, cache=cache, repairs=repairs, opening=opening)
 
 
 def _with_seed(request: GenerationRequest, choice: int) -> GenerationRequest:

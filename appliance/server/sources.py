@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from appliance.checking import Checked
@@ -54,4 +53,6 @@ def chat_annotations_of(cited: Cited, grounding: Grounding) -> list[dict[str, An
 
 def check_of(checked: Checked) -> dict[str, Any]:
     """A code block's place in the answer's text, and what in it doesn't exist."""
-    return asdict(checked)
+    names = ("line", "name", "problem", "nearest")
+    findings = [{name: getattr(finding, name) for name in names} for finding in checked.findings]
+    return {**{name: getattr(checked, name) for name in ("block", "start", "end", "error")}, "findings": findings}

@@ -10,16 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from appliance.checking import MAX_CODE, BlockReader, Checked, Checker, without
+from appliance.checking import MAX_CODE, BlockReader, Checker
 from appliance.client import Client, CodeCheck, Done
 from appliance.direct import Direct
 from appliance.engine.expert import Expert
 from appliance.launch import LocalServer
-from appliance.server.answering import improves
 from appliance.settings import ApplianceSettings
 from bundle.errors import BundleError
 from symbols.check import check_code
-from symbols.finding import Finding
 from symbols.introspect import walk_packages
 from symbols.table import SymbolTable
 
@@ -148,44 +146,6 @@ def test_a_sealed_table_that_is_none_is_told_by_a_server_at_once_and_else_where_
         assert list(expert.chat(ASKED["messages"], max_tokens=1))
         with pytest.raises(BundleError, match=r"symbols\.json: .*; convert or copy it anew"):
             list(expert.chat(code, continue_final_message=True, max_tokens=1))
-
-
-def test_another_try_counts_where_it_is_better(served: str) -> None:
-    # Either name fits the grammar, so that of some tries the first is wrong and the second right.
-    either = 'root ::= "```python\\nimport json\\njson." ("dumpz" | "dumps") "(1)\\n```\\n"'
-    body = {"messages": ASKED["messages"], "grammar": either, "max_tokens": 60, "temperature": 1.5, "cache": False}
-    with httpx.Client(base_url=served, timeout=120, trust_env=False) as http:
-        for seed in range(40):
-            reply = http.post("/v1/chat/completions", json={**body, "seed": seed, "check": "repair"}).json()
-            (choice,) = reply["choices"]
-            (check,) = choice["checks"]
-            assert ("dumpz" in choice["message"]["content"]) == bool(check["findings"])
-            if reply["repaired"]:
-                break
-        assert reply["repaired"] and not check["findings"]
-        lines = http.post("/v1/chat/completions", json={**body, "check": "repair", "stream": True}).text.splitlines()
-    chunks = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
-    deltas = [choice["delta"].get("content") for chunk in chunks for choice in chunk["choices"]]
-    assert "".join(filter(None, deltas)).count("```python") == 1  # the other try isn't shown
-    assert chunks[-1]["repaired"] in (True, False)
-
-
-def test_another_try_without_python_is_not_better() -> None:
-    finding = Finding(1, "json.dumpz", "no-such-attribute", "json.dumps")
-    bad, worse, good, broken = (
-        (0, Checked(0, 0, 9, findings, error))
-        for findings, error in (((finding,), ""), ((finding, finding), ""), ((), ""), ((), "line 1: it breaks off"))
-    )
-    assert improves([good], [bad]) and improves([bad], [worse])
-    for other in ([], [broken], [good, broken], [bad], [worse]):
-        assert not improves(other, [bad])
-
-
-def test_what_does_not_exist_is_told_to_the_next_try() -> None:
-    findings = [Finding(1, "json.dumpz", "no-such-attribute", "json.dumps"), Finding(2, "a.b", "no-such-module", "")]
-    talk = [{"role": "system", "content": "S"}, {"role": "user", "content": "How?"}]
-    said = "How?\n\n`json.dumpz` does not exist; there is `json.dumps`.\n`a.b` does not exist."
-    assert without(talk, findings) == [talk[0], {"role": "user", "content": said}]
 
 
 def test_the_client_gives_checks_as_events(served: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import queue
 import threading
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -182,6 +183,24 @@ def test_a_full_queue_refuses_at_once_and_cancelling_frees_the_slot(expert: Expe
     assert isinstance(running.last(), Failed)
     assert isinstance(waiting.last(), Finished)
     assert engine.load().busy == 0
+
+
+def test_what_is_answered_instead_of_another_comes_before_all_that_wait(expert: Expert, engine: Engine) -> None:
+    ticket, running = _occupy(expert, engine)
+    waiting, instead, heard = Recorder(), Recorder(), list[str]()
+    cancelled = engine.stats().cancelled
+    engine.submit(_request(expert, QUESTIONS[0], max_tokens=1), lambda event: (heard.append("waiting"), waiting(event)))
+    longer = replace(ticket.request, tokens=(*ticket.request.tokens, 1), max_tokens=2)
+    # Where the queue is full, too, for it is not one more.
+    engine.submit(longer, lambda event: (heard.append("instead"), instead(event)), instead_of=ticket)
+    assert isinstance(running.last(), Finished) and isinstance(waiting.last(), Finished)
+    end = instead.last()
+    assert isinstance(end, Finished) and end.timings.cache_n == len(ticket.request.tokens)
+    assert heard.index("waiting") > heard.index("instead")
+    assert engine.stats().cancelled == cancelled
+    engine.close()
+    with pytest.raises(EngineStopped):
+        engine.submit(longer, Recorder(), instead_of=ticket)
 
 
 def test_an_answer_that_has_ended_holds_no_memory_of_llama_cpps(expert: Expert, engine: Engine) -> None:

@@ -62,12 +62,13 @@ def test_clients_take_turns() -> None:
 
     for client, number in [("a", 1), ("a", 2), ("a", 3), ("b", 4), ("b", 5), ("c", 6)]:
         line.add(ticket(client, number))
+    line.add(ticket("c", 7), first=True)
     assert len(line.remove(lambda ticket: ticket.request.tokens == (2,))) == 1
     order = []
     while (first := line.first()) is not None:
         assert line.take() is first
         order.append(first.request.tokens[0])
-    assert order == [1, 4, 6, 3, 5]
+    assert order == [7, 1, 4, 6, 3, 5]
     assert len(line) == 0
 
 

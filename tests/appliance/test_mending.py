@@ -1,0 +1,222 @@
+"""Code that goes on otherwise where it names what doesn't exist: what is told when, and what may come instead."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from appliance.engine.bindings import native
+from appliance.engine.expert import Expert
+from appliance.engine.request import SamplingParams
+from appliance.engine.sampler import Sampler
+from appliance.launch import LocalServer
+from appliance.mending import MOST, Detour, Mender
+from appliance.settings import ApplianceSettings
+from symbols.check import check_code
+from symbols.finding import Finding
+from symbols.introspect import walk_packages
+from symbols.table import SymbolTable
+
+
+@pytest.fixture(scope="module")
+def table() -> SymbolTable:
+    walk = walk_packages(["json", "builtins"])
+    for _ in walk:
+        pass
+    return walk.table
+
+
+@pytest.fixture(scope="module")
+def check(table: SymbolTable) -> Callable[[str], Sequence[Finding]]:
+    return partial(check_code, table=table)
+
+
+def follow(mender: Mender, text: str, size: int, instead: Sequence[str]) -> tuple[str, list[Detour]]:
+    """What is told of a text that comes in pieces, if at each detour it goes on with the next of `instead`."""
+    told, detours, rest = "", list[Detour](), list(instead)
+    while True:
+        for piece in [*(text[at : at + size] for at in range(0, len(text), size)), None]:
+            more, detour = mender.end() if piece is None else mender.feed(piece)
+            told += more
+            if detour:
+                assert detour.kept.startswith(told)  # nothing of what was told is taken back
+                detours.append(detour)
+                text = rest.pop(0)
+                break
+        else:
+            return told, detours
+
+
+HEAD = "Like this:\n\n```python\nimport json\n"
+
+
+WRONG = [
+    ("print(json.dumpz(1))\n", "print(json", ".dumps(1))\n"),
+    ("from json import loads, dumpz\n", "from json import loads,", " dumps\n"),
+    ("json.JSONEncoder(\n    indant=2,\n)\n", "json.JSONEncoder(", "\n    indent=2,\n)\n"),
+    ("text = json.dumps(1)\nprint(text.uper())\n", "text = json.dumps(1)\nprint(text", ".upper())\n"),
+    ("json.JSONDecoder.decoder\nif 1:\n    json.loads(1)\n", "json.JSONDecoder", ".decode\n"),
+]
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
+@pytest.mark.parametrize(("wrong", "kept", "right"), WRONG)
+def test_a_name_that_there_is_not_is_taken_back_before_it_is_told(
+    check: Callable[[str], Sequence[Finding]], size: int, wrong: str, kept: str, right: str
+) -> None:
+    end = "x = 1\n```\nThat is all.\n"
+    told, detours = follow(Mender(check), HEAD + wrong + end, size, [right + end])
+    assert [one.kept for one in detours] == [HEAD + kept]
+    assert told == HEAD + kept + right + end
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_what_there_is_comes_as_it_is(check: Callable[[str], Sequence[Finding]], size: int) -> None:
+    text = f"{HEAD}print(json.dumps(1))\n```\n```text\njson.dumpz\n```\n```python\nif x\njson.dumpz\n```\n`json.dumpz`"
+    mender = Mender(check)
+    assert follow(mender, text, size, []) == (text, [])
+    assert not mender.mended
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("No code.\nSo ", "No code.\nSo "),
+        (HEAD, HEAD),
+        (HEAD + "x = 1\ny =", HEAD + "x = 1\n"),
+        (HEAD + "if x:\n", HEAD),
+        (HEAD + "x = [\n1,\n", HEAD),
+    ],
+)
+def test_code_is_told_statement_by_statement(check: Callable[[str], Sequence[Finding]], text: str, told: str) -> None:
+    mender = Mender(check)
+    assert "".join(mender.feed(character)[0] for character in text) == told
+    assert told + mender.end()[0] == text
+
+
+def test_only_so_many_names_are_mended_and_none_for_ever(check: Callable[[str], Sequence[Finding]]) -> None:
+    worse = [".dumpz()\njson.dumpz()\n"] * 20
+    told, detours = follow(Mender(check), HEAD + "json.dumpz()\njson.dumpz()\n", 1000, worse)
+    assert len(detours) == MOST and told.endswith(".dumpz()\n")
+
+
+def test_what_was_begun_stays(check: Callable[[str], Sequence[Finding]]) -> None:
+    begun = HEAD + "json.dumpz()\n"
+    told, detours = follow(Mender(check, begun), "json.loadz()\n```\n", 4, [".loads()\n```\n"])
+    assert [one.kept for one in detours] == [begun + "json"]
+    assert told == "json.loads()\n```\n"
+
+
+def test_a_module_that_there_is_not_stays(check: Callable[[str], Sequence[Finding]]) -> None:
+    text = "```python\nimport jsn\njsn.load()\n```\n"
+    assert follow(Mender(check), text, 5, []) == (text, [])
+
+
+INSTEAD = [
+    ("json.dumpz(1)\n", [".dump(", ".dumps(1)\njson.dumpz", ".loads"], [".dumpz(1)", ".dumpsy", "(", " .dumps("]),
+    ("from json import dumpz\n", [" dump, loads\n", " dumps as d"], [" dumpz", " dumps.x", " dumps(1)", "dumps"]),
+    ("json.JSONEncoder(indant=2)\n", ["indent=4)", "skipkeys=x", ")\n"], ["indant=2", "indent)", "1)", " indent=2"]),
+    ("json.JSONEncoder(indent=2, indant=2)\n", [" skipkeys=x", " )"], [" indent=2"]),
+    ("''.isalpha(b=1)\n", [")\n"], ["b=1", "b"]),
+]
+
+
+@pytest.mark.parametrize(("code", "fits", "others"), INSTEAD)
+def test_only_what_there_is_may_come_instead(
+    expert: Expert, check: Callable[[str], Sequence[Finding]], code: str, fits: list[str], others: list[str]
+) -> None:
+    _, detour = Mender(check).feed(f"```python\nimport json\n{code}")
+    assert detour
+
+    def takes(text: str) -> bool:
+        sampler = Sampler(SamplingParams(0, 1, 1, grammar=detour.grammar), expert.model, ())
+        for character in text:
+            logits = np.zeros(expert.model.n_vocab, np.float32)
+            (wanted,) = expert.model.tokenize(character)
+            logits[wanted] = 1
+            if sampler._matching(logits) != wanted:
+                return False
+            native.llama_sampler_accept(sampler._grammar, wanted)
+        return True
+
+    assert [text for text in [*fits, *others] if takes(text)] == fits
+
+
+def test_a_library_of_many_names_makes_a_grammar_that_can_be_read(expert: Expert) -> None:
+    names = tuple(f"name_{number:x}_{'x' * (number % 90)}" for number in range(5000))
+    found = [Finding(1, "big.nothing", "no-such-attribute", "", ("no name", "ünï", *names))]
+    _, detour = Mender(lambda code: found).feed("```python\nbig.nothing\n")
+    assert detour
+    Sampler(SamplingParams(0, 1, 1, grammar=detour.grammar), expert.model, ())
+
+
+@pytest.fixture(scope="module")
+def served(
+    sealed: Callable[..., Path],
+    table: SymbolTable,
+    settings: ApplianceSettings,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """A server whose libraries know no `json.dumps` and no `json.dump`."""
+    beside = tmp_path_factory.mktemp("beside")
+    scope = table.scopes[table.roots["json"]]
+    members = {name: number for name, number in scope.members.items() if not name.startswith("dump")}
+    scopes = [replace(one, members=members) if one is scope else one for one in table.scopes]
+    replace(table, scopes=scopes).save(beside / "symbols.json")
+    with LocalServer(sealed(beside=beside), settings, tmp_path_factory.mktemp("cache")) as server:
+        yield server.url
+
+
+ASKED = {
+    "messages": [
+        {"role": "user", "content": "How do I write a list as JSON?"},
+        {"role": "assistant", "content": "```python\nimport json\n\nx = [1, 2]\ntext = json"},
+    ],
+    "continue_final_message": True,
+    "temperature": 0,
+    "max_tokens": 60,
+    "stop": ["\n"],
+}
+
+
+def test_an_answer_goes_on_with_names_that_there_are(served: str) -> None:
+    def names(reply: dict[str, Any]) -> list[str]:
+        return [finding["name"] for check in reply["choices"][0]["checks"] for finding in check["findings"]]
+
+    def said(reply: dict[str, Any]) -> str:
+        return str(reply["choices"][0]["message"]["content"])
+
+    with httpx.Client(base_url=served, timeout=120, trust_env=False) as http:
+        flagged = http.post("/v1/chat/completions", json=ASKED).json()
+        assert "json.dumps" in names(flagged) and not flagged["repaired"]
+        repaired = http.post("/v1/chat/completions", json={**ASKED, "check": "repair"}).json()
+        assert repaired["repaired"] and not repaired["cached"]
+        assert names(repaired) == [] and "dump" not in said(repaired)
+        assert repaired["usage"]["prompt_tokens"] == flagged["usage"]["prompt_tokens"]
+        assert repaired["usage"]["completion_tokens"] <= 60
+        assert repaired["timings"]["predicted_n"] == repaired["usage"]["completion_tokens"]
+        again = http.post("/v1/chat/completions", json={**ASKED, "check": "repair"}).json()
+        assert again["cached"] and again["repaired"] and said(again) == said(repaired)
+        # Both policies' answers are in the cache, each under its own.
+        assert said(http.post("/v1/chat/completions", json=ASKED).json()) == said(flagged)
+        body = {**ASKED, "check": "repair", "stream": True, "cache": False}
+        lines = http.post("/v1/chat/completions", json=body).text.splitlines()
+    chunks = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+    pieces = [choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"]]
+    assert "".join(pieces) == said(repaired)
+    assert chunks[-1]["repaired"]
+
+
+@pytest.mark.parametrize("bound", [{"grammar": 'root ::= ".dumps(x)"'}, {"n": 2}, {"logprobs": True}])
+def test_answers_that_have_a_form_or_are_several_or_scored_are_as_they_come(served: str, bound: dict[str, Any]) -> None:
+    with httpx.Client(base_url=served, timeout=120, trust_env=False) as http:
+        reply = http.post("/v1/chat/completions", json={**ASKED, **bound, "check": "repair"}).json()
+    assert not reply["repaired"] and "json.dumps" in str(reply["choices"][0]["checks"])
