@@ -73,7 +73,7 @@ def bound_names(tree: ast.AST) -> dict[str, str]:
                 else:
                     imports.setdefault(name, set()).add(f"{node.module}.{alias.name}")
         else:
-            others.update(_binds(node))
+            others.update(binds(node))
     bound = {name: targets.pop() for name, targets in imports.items() if len(targets) == 1 and name not in others}
     if "*" not in imports:
         free = [name for name in dir(builtins) if name not in imports and name not in others]
@@ -82,7 +82,7 @@ def bound_names(tree: ast.AST) -> dict[str, str]:
     return bound
 
 
-def _binds(node: ast.AST) -> Iterator[str]:
+def binds(node: ast.AST) -> Iterator[str]:
     """The names that a node binds, other than by import."""
     if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
         yield node.id

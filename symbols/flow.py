@@ -366,11 +366,11 @@ class Flow:
         return None
 
 
-def guards(node: ast.Try) -> bool:
-    """Whether a `try` expects that names in its body don't exist."""
+def guards(node: ast.Try, expected: frozenset[str] = GUARDS) -> bool:
+    """Whether a `try` expects that names in its body don't exist: it catches what is `expected` then."""
     handlers = [handler.type for handler in node.handlers]
     caught = {name.id for one in handlers if one for name in ast.walk(one) if isinstance(name, ast.Name)}
-    return None in handlers or bool(caught & GUARDS)
+    return None in handlers or bool(caught & expected)
 
 
 def names_bound(body: Iterable[ast.AST]) -> set[str]:

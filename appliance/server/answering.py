@@ -55,6 +55,8 @@ class Answering:
         """What of the documentation stood before the question."""
         self.begun = ""
         """What of the answers was there already: places count from its beginning, and its code is checked, too."""
+        self.asked = ""
+        """The last question."""
         self.check: Check | None = None
         """What the answers' code is held to; None where it isn't checked."""
         self._checkers: dict[int, Checker] = {}
@@ -116,7 +118,8 @@ class Answering:
         running = len(self.requests)
         mender, take = None, self._mailbox.take
         if self._repairs and self._tickets and self.check is not None:
-            mender = Mender(self.check, self.begun)
+            symbols = [source.passage.symbol for source in self.grounding.sources]
+            mender = Mender(self.check, self.begun, " ".join([self.asked, *symbols]))
             given = len(self.begun) + len(self._opening)
             take = Detours(self._expert, self._courier, self._mailbox, self._tickets, mender, given).take
         try:

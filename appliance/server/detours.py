@@ -70,7 +70,7 @@ class Detours:
             look = partial(self._mender.feed, event.text)
             text, detour = await asyncio.to_thread(look) if "\n" in event.text else look()
         elif isinstance(event, Finished):
-            text, detour = await asyncio.to_thread(self._mender.end)
+            text, detour = await asyncio.to_thread(self._mender.end, cut_off=event.reason != "stop")
         else:
             return [event]
         if detour is not None:

@@ -78,9 +78,25 @@ def test_a_name_that_there_is_not_is_taken_back_before_it_is_told(
     assert told == HEAD + kept + right + end
 
 
+@pytest.mark.parametrize("size", [1, 7])
+def test_what_is_no_python_is_taken_back_once(check: Callable[[str], Sequence[Finding]], size: int) -> None:
+    wrong = "x = 1\nprint(json.dumps(x)\n# 1\n```\nEnd."
+    told, detours = follow(Mender(check), HEAD + wrong, size, ["print(x)\n```\nEnd."])
+    assert told == HEAD + "x = 1\nprint(x)\n```\nEnd."
+    assert detours == [Detour(HEAD + "x = 1\n")]
+    told, detours = follow(Mender(check), HEAD + wrong, size, ["print(x\n```\nEnd."])
+    assert told == HEAD + "x = 1\nprint(x\n```\nEnd." and len(detours) == 1
+
+
+def test_an_answer_that_is_cut_off_stays_as_it_is(check: Callable[[str], Sequence[Finding]]) -> None:
+    mender = Mender(check)
+    told = mender.feed(HEAD + "json.dumpz(1")[0]
+    assert told + mender.end(cut_off=True)[0] == HEAD + "json.dumpz(1"
+
+
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_what_there_is_comes_as_it_is(check: Callable[[str], Sequence[Finding]], size: int) -> None:
-    text = f"{HEAD}print(json.dumps(1))\n```\n```text\njson.dumpz\n```\n```python\nif x\njson.dumpz\n```\n`json.dumpz`"
+    text = f"{HEAD}print(json.dumps(1))\n```\n```text\njson.dumpz\n```\n`json.dumpz`\n```python\nif x:\n    y\n```\n"
     mender = Mender(check)
     assert follow(mender, text, size, []) == (text, [])
     assert not mender.mended
@@ -99,7 +115,7 @@ def test_what_there_is_comes_as_it_is(check: Callable[[str], Sequence[Finding]],
 def test_code_is_told_statement_by_statement(check: Callable[[str], Sequence[Finding]], text: str, told: str) -> None:
     mender = Mender(check)
     assert "".join(mender.feed(character)[0] for character in text) == told
-    assert told + mender.end()[0] == text
+    assert told + mender.end(cut_off=True)[0] == text
 
 
 def test_only_so_many_names_are_mended_and_none_for_ever(check: Callable[[str], Sequence[Finding]]) -> None:
@@ -120,20 +136,69 @@ def test_a_module_that_there_is_not_stays(check: Callable[[str], Sequence[Findin
     assert follow(Mender(check), text, 5, []) == (text, [])
 
 
+@pytest.mark.parametrize("size", [1, 1000])
+def test_what_was_imported_instead_is_used_instead(check: Callable[[str], Sequence[Finding]], size: int) -> None:
+    wrong = "from json import dumpz\nprint(dumpz(1))\n"
+    told, detours = follow(
+        Mender(check), HEAD + wrong, size, [" dumps\nprint(dumpz(1), dumpz)\n", "(1), dumpz)\n", ")\n"]
+    )
+    assert told == HEAD + "from json import dumps\nprint(dumps(1), dumps)\n"
+    assert [one.grammar == "" for one in detours] == [False, True, True]
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_library_that_is_used_is_imported(check: Callable[[str], Sequence[Finding]], size: int) -> None:
+    code = "x = 1\nfor y in [x]:\n    print(json.dumps(y))\n"
+    told, detours = follow(Mender(check), f"```python\n{code}```\n", size, ["    print(json.dumps(y))\n```\n"])
+    assert told == "```python\nx = 1\nfor y in [x]:\n    import json\n    print(json.dumps(y))\n```\n"
+    assert [one.grammar for one in detours] == [""]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print(x.dumps(y))\n",  # the person's own
+        "print(json)\n",
+        "json.dumpz(1)\n",  # may be no module at all
+        "try:\n    json.dumps(1)\nexcept NameError:\n    pass\n",
+        "def write():\n    return json.dumps(1)\nimport json\n",
+        "from json import *\ndumps(1)\n",
+        "json = object()\njson.dumps(1)\n",
+        "class One:\n    x = 1\n    y = x\n",
+        "print(sys.argv)\n",  # of no library of the bundle's
+    ],
+)
+def test_other_names_that_nothing_binds_stay(check: Callable[[str], Sequence[Finding]], code: str) -> None:
+    text = f"```python\n{code}```\n"
+    assert follow(Mender(check), text, 5, []) == (text, [])
+
+
 INSTEAD = [
-    ("json.dumpz(1)\n", [".dump(", ".dumps(1)\njson.dumpz", ".loads"], [".dumpz(1)", ".dumpsy", "(", " .dumps("]),
-    ("from json import dumpz\n", [" dump, loads\n", " dumps as d"], [" dumpz", " dumps.x", " dumps(1)", "dumps"]),
-    ("json.JSONEncoder(indant=2)\n", ["indent=4)", "skipkeys=x", ")\n"], ["indant=2", "indent)", "1)", " indent=2"]),
-    ("json.JSONEncoder(indent=2, indant=2)\n", [" skipkeys=x", " )"], [" indent=2"]),
-    ("''.isalpha(b=1)\n", [")\n"], ["b=1", "b"]),
+    ("json.dumpz(1)\n", "", [".dump(", ".dumps(1)\njson.dumpz"], [".dumpz(1)", ".dumpsy", "(", " .dumps(", ".loads"]),
+    ("json.write(1)\n", "Is it json.loads?", [".loads("], [".dump(", ".write"]),
+    (
+        "json.write(1)\n",
+        "Is it json.wrote?",
+        [".dump(", ".loads(1)\njson.write", ".decoder."],
+        [".write(1)", ".loadsy", "("],
+    ),
+    ("from json import dumpz\n", "", [" dump, loads\n", " dumps as d"], [" dumpz", " dumps.x", " dumps(1)", "dumps"]),
+    (
+        "json.JSONEncoder(indant=2)\n",
+        "",
+        ["indent=4)", ")\n"],
+        ["indant=2", "indent)", "1)", " indent=2", "skipkeys=1"],
+    ),
+    ("json.JSONEncoder(indent=2, indant=2)\n", "", [" skipkeys=x", " )"], [" indent=2"]),
+    ("''.isalpha(b=1)\n", "", [")\n"], ["b=1", "b"]),
 ]
 
 
-@pytest.mark.parametrize(("code", "fits", "others"), INSTEAD)
+@pytest.mark.parametrize(("code", "about", "fits", "others"), INSTEAD)
 def test_only_what_there_is_may_come_instead(
-    expert: Expert, check: Callable[[str], Sequence[Finding]], code: str, fits: list[str], others: list[str]
+    expert: Expert, check: Callable[[str], Sequence[Finding]], code: str, about: str, fits: list[str], others: list[str]
 ) -> None:
-    _, detour = Mender(check).feed(f"```python\nimport json\n{code}")
+    _, detour = Mender(check, about=about).feed(f"```python\nimport json\n{code}")
     assert detour
 
     def takes(text: str) -> bool:
