@@ -5,7 +5,8 @@ It loads while its maker does something else. Knows the engine; nothing about HT
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import itertools
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -31,8 +32,10 @@ from appliance.wire import (
 from bundle.grounding import Grounding
 
 if TYPE_CHECKING:  # it imports llama.cpp, which is loaded beside this
+    from appliance.engine import request
     from appliance.engine.expert import Expert
-    from appliance.engine.request import Finished
+    from appliance.engine.request import Finished, GenerationRequest
+    from appliance.repair import Repair
 
 _TOLD = ("title", "package", "version", "licence", "attribution", "url")
 
@@ -77,7 +80,7 @@ class Direct:
         talk = list(messages[:-1] if begun else messages)
         grounding = expert.ground(talk, options.get("grounding"))
         opening = "" if begun else grounding.opening
-        request = expert.request(
+        first = expert.request(
             expert.chat_prompt(talk, begun or opening, grounding),
             max_tokens=options.get("max_tokens"),
             temperature=options.get("temperature"),
@@ -87,16 +90,23 @@ class Direct:
             stop=options.get("stop", ()),
             adapter=expert.specialist(talk),
         )
-        answers = expert.answers if options.get("cache", True) else None
-        if answers is not None and (stored := answers.get(request)) is not None:
+        policy = options.get("check") or expert.settings.checking.policy
+        checks = expert.library.checks and policy != "off"
+        repair = None
+        if checks and policy == "repair":
+            from appliance.mending import Mender, named
+            from appliance.repair import Repair
+
+            mender = Mender(expert.library.check, begun, named(talk[-1]["content"], grounding))
+            repair = Repair(first, mender, expert.begun, len(begun + opening))
+        answers, how = expert.answers if options.get("cache", True) else None, expert.repaired_by if repair else ""
+        if answers is not None and (stored := answers.get(first, how)) is not None:
             yield Delta(opening + stored.text)
-            yield _done(stored.finished, begun + opening + stored.text, expert, grounding, cached=True)
+            yield _done(stored.finished, begun + opening + stored.text, expert, grounding, checks=checks, cached=True)
             return
-        text = opening
-        if opening:
-            yield Delta(opening)
+        text = ""
         try:
-            for event in expert.engine.generate(request):
+            for event in _events(expert, first, opening, repair):
                 if isinstance(event, Failed):
                     raise event.error
                 if isinstance(event, Piece):
@@ -104,8 +114,9 @@ class Direct:
                     yield Delta(event.text)
                 elif isinstance(event, Finished):
                     if answers is not None:
-                        answers.put(request, StoredAnswer(text.removeprefix(opening), event))
-                    yield _done(event, begun + text, expert, grounding, cached=False)
+                        repaired = repair is not None and repair.repaired
+                        answers.put(first, StoredAnswer(text.removeprefix(opening), event, repaired), how)
+                    yield _done(event, begun + text, expert, grounding, checks=checks, cached=False)
         except errors.ContextExceeded as error:
             raise ContextExceeded(str(error)) from None
 
@@ -119,21 +130,33 @@ def _load(bundle: Path, settings: ApplianceSettings, cache_dir: Path) -> Expert:
     return Expert(bundle, settings, cache_dir, weights, hurried=True)
 
 
-def _done(end: Finished, text: str, expert: Expert, grounding: Grounding, *, cached: bool) -> Done:
-    """The end of an answer, with what of it is cited and what became of its code."""
+def _events(expert: Expert, first: GenerationRequest, opening: str, repair: Repair | None) -> Iterator[request.Event]:
+    """What is told of an answer that begins with `opening`, from as many requests as its repair takes."""
+    from appliance.engine.request import Piece
+
+    heard: Iterator[request.Event] = itertools.chain([Piece(opening)] if opening else [], expert.engine.generate(first))
+    while (event := next(heard, None)) is not None:
+        told, instead = repair.follow(event) if repair else ([event], None)
+        yield from told
+        if instead is not None:
+            heard = expert.engine.generate(instead)
+
+
+def _done(end: Finished, text: str, expert: Expert, grounding: Grounding, *, checks: bool, cached: bool) -> Done:
+    """The end of an answer, with what of it is cited and, where code is checked, what became of it."""
     usage = Usage(end.prompt_tokens, end.completion_tokens, end.prompt_tokens + end.completion_tokens)
     sources = [
         Source(number, **{name: getattr(one.passage, name) for name in _TOLD}, text=one.text)
         for number, one in enumerate(grounding.sources, start=1)
     ]
-    checks: list[CodeCheck] = []
-    if expert.library.checks and expert.settings.checking.policy != "off":
+    checked: list[CodeCheck] = []
+    if checks:
         checker = Checker(expert.library.check)
         for block in [*checker.feed(text), *checker.end()]:
             found = checker.check(block)
             findings = tuple(Finding(one.line, one.name, one.problem, one.nearest) for one in found.findings)
-            checks.append(CodeCheck(found.block, found.start, found.end, findings, found.error))
+            checked.append(CodeCheck(found.block, found.start, found.end, findings, found.error))
     citations = [Citation(one.start, one.end, one.number) for one in cite(text, grounding.sources)]
     reason = "stop" if end.reason == "stop" else "length"
     timings = Timings(**asdict(end.timings))
-    return Done(reason, usage, timings, cached, tuple(sources), tuple(citations), tuple(checks))
+    return Done(reason, usage, timings, cached, tuple(sources), tuple(citations), tuple(checked))

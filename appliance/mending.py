@@ -18,7 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from appliance.checking import Block, BlockReader, Check, Checker
-from bundle.words import ALIASES
+from bundle.grounding import Grounding
+from bundle.words import ALIASES, names
 from symbols.finding import Finding
 from symbols.unbound import Unbound, unbound
 
@@ -146,14 +147,17 @@ class Mender:
         if imported:
             form, begin = rf"[ \t]*\b{re.escape(name)}\b", begin + imported.end()
         place = self._find(form, begin, block)
-        names = [one for one in finding.others if _NAME.fullmatch(one)][:_NAMES]
-        if place is None or not (names or keyword):
+        others = [one for one in finding.others if _NAME.fullmatch(one)][:_NAMES]
+        if place is None or not (others or keyword):
             return None
         lead = place[0][: len(place[0]) - len(place[0].lstrip(". \t\r\n"))]
-        about = [one for one in names if one in self._about]
-        names = difflib.get_close_matches(name, names, _NEAR, _ALIKE) or about or names
+        if imported:  # once is enough
+            there = re.findall(r"\w+", self._text[begin : place.start()])
+            others = [one for one in others if one not in there] or others
+        about = [one for one in others if one in self._about]
+        others = difflib.get_close_matches(name, others, _NEAR, _ALIKE) or about or others
         after = r"[ ,;)#\n]" if imported else "[^A-Za-z0-9_]"
-        detour = Detour(self._text[: place.start()], _grammar(lead, names, after, keyword=keyword))
+        detour = Detour(self._text[: place.start()], _grammar(lead, others, after, keyword=keyword))
         return _Way(place.start(), detour, name if imported else "")
 
     def _bound(self, block: Block, use: Unbound, lines: int) -> _Way | None:
@@ -188,6 +192,11 @@ class Mender:
 
     def _find(self, form: str, begin: int, block: Block) -> re.Match[str] | None:
         return re.compile(form).search(self._text, max(begin, self._sure, self._cut + 1), block.end)
+
+
+def named(asked: str, grounding: Grounding) -> str:
+    """The names that an answer is about: those of the question, and of the documentation that is read for it."""
+    return " ".join([*names(asked), *(source.passage.symbol for source in grounding.sources)])
 
 
 def _grammar(lead: str, names: Sequence[str], after: str, *, keyword: bool) -> str:

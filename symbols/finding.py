@@ -32,6 +32,6 @@ def nearest(name: str, names: Sequence[str]) -> str:
 
 
 def unused(call: ast.Call, taken: Sequence[str]) -> list[str]:
-    """The keywords of those that a function takes which a call doesn't name."""
-    named = {keyword.arg for keyword in call.keywords}
+    """The keywords of those that a function takes which a call doesn't name, and may."""
+    named = {"self", "cls", *(keyword.arg for keyword in call.keywords)}
     return [name for name in taken if name not in named]

@@ -26,7 +26,7 @@ from appliance.settings import ApplianceSettings
 from bundle.digests import digest_file, digest_value
 from bundle.errors import BundleError, SettingsError
 from bundle.grounding import Grounding, turns_of, with_documentation
-from bundle.manifest import Manifest
+from bundle.manifest import SYMBOLS, Manifest
 from bundle.template import Message
 
 ANSWERS = "answers"
@@ -204,6 +204,11 @@ class Expert:
     def begun(self, text: str) -> tuple[int, ...]:
         """The tokens of an answer, or a part of one, that is there already."""
         return tuple(self._prompts.begun(text))
+
+    @property
+    def repaired_by(self) -> str:
+        """What repaired answers depend on beside their requests."""
+        return f"repaired by {self.manifest.files.get(SYMBOLS)}"
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens, control tokens' too; what isn't a whole character is a replacement character.

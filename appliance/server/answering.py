@@ -17,16 +17,14 @@ from appliance.checking import Block, Check, Checked, Checker
 from appliance.citing import Cited, cite
 from appliance.engine.answers import AnswerCache, StoredAnswer
 from appliance.engine.request import Event, Failed, Finished, GenerationRequest, Piece
-from appliance.mending import Mender
 from appliance.server.courier import Courier, Mailbox
-from appliance.server.detours import Detours
 from appliance.server.journal import record_of
 from bundle.grounding import Grounding
-from bundle.manifest import SYMBOLS
 
 if TYPE_CHECKING:  # they import llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
     from appliance.engine.slot import Ticket
+    from appliance.repair import Repair
 
 Told = Event | Checked | Cited
 """What is told of an answer: the engine's events, what became of its code, and what of it is borne out."""
@@ -39,7 +37,7 @@ class Answering:
 
     def __init__(self, expert: Expert, courier: Courier, told: dict[str, Any], *, cache: bool, repairs: bool) -> None:
         self._repairs = repairs
-        self._how = f"repaired by {expert.manifest.files.get(SYMBOLS)}" if repairs else ""
+        self._how = expert.repaired_by if repairs else ""
         self._told = told
         self._expert = expert
         self._courier = courier
@@ -116,21 +114,16 @@ class Answering:
             EngineError: the engine failed, or the client went away.
         """
         running = len(self.requests)
-        mender, take = None, self._mailbox.take
-        if self._repairs and self._tickets and self.check is not None:
-            symbols = [source.passage.symbol for source in self.grounding.sources]
-            mender = Mender(self.check, self.begun, " ".join([self.asked, *symbols]))
-            given = len(self.begun) + len(self._opening)
-            take = Detours(self._expert, self._courier, self._mailbox, self._tickets, mender, given).take
+        repair = self._repair()
         try:
             while running:
                 batch: Batch = []
-                for number, event in await take():
+                for number, event in await (self._taken(repair) if repair else self._mailbox.take()):
                     if isinstance(event, Failed):
                         raise event.error
                     if isinstance(event, Finished):
                         running -= 1
-                        self.repaired = self.repaired or (mender is not None and mender.mended)
+                        self.repaired = self.repaired or (repair is not None and repair.repaired)
                         self._record(event)
                         await self._keep(number, event)
                     elif isinstance(event, Piece) and self._answers is not None:
@@ -144,6 +137,34 @@ class Answering:
                 yield batch
         finally:
             self.close()
+
+    def _repair(self) -> Repair | None:
+        """What follows the answer where its code is mended; nothing does where it comes from the cache."""
+        if not self._repairs or self.check is None or not self._tickets:
+            return None
+        # With the first code, as what checks it.
+        from appliance.mending import Mender, named
+        from appliance.repair import Repair
+
+        mender = Mender(self.check, self.begun, named(self.asked, self.grounding))
+        return Repair(self.requests[0], mender, self._expert.begun, len(self.begun) + len(self._opening))
+
+    async def _taken(self, repair: Repair) -> Sequence[tuple[int, Event]]:
+        """What is told next of an answer that takes as many requests as it has tickets."""
+        told: list[tuple[int, Event]] = []
+        while not told:
+            for number, event in await self._mailbox.take():
+                if number == 0 and isinstance(event, Finished):
+                    repair.heard(event)
+                if number < len(self._tickets) - 1:  # another has taken its place
+                    continue
+                follow = partial(repair.follow, event)
+                quick = isinstance(event, Piece) and "\n" not in event.text
+                events, request = follow() if quick else await asyncio.to_thread(follow)
+                if request is not None:
+                    await asyncio.to_thread(self._submit, request, instead_of=self._tickets[-1])
+                told += [(0, one) for one in events]
+        return told
 
     async def ends(self, take: Callable[[int, Told], None]) -> list[Finished]:
         """Hand every event to `take` as it comes; returns the end of each answer, by number.
@@ -205,10 +226,14 @@ class Answering:
             if stored is not None:
                 self._stored[number] = stored
                 continue
-            listener = partial(self._courier.put, self._mailbox, number)
             if self._opening:
-                listener(Piece(self._opening))
-            self._tickets.append(self._expert.engine.submit(request, listener))
+                self._courier.put(self._mailbox, number, Piece(self._opening))
+            self._submit(request, number)
+
+    def _submit(self, request: GenerationRequest, number: int | None = None, instead_of: Ticket | None = None) -> None:
+        """Hand a request to the engine, under its answer's number or that of its ticket."""
+        listener = partial(self._courier.put, self._mailbox, len(self._tickets) if number is None else number)
+        self._tickets.append(self._expert.engine.submit(request, listener, instead_of=instead_of))
 
     def _record(self, end: Finished) -> None:
         """Note for the log what an answer took."""

@@ -13,6 +13,8 @@ import httpx
 import numpy as np
 import pytest
 
+from appliance.client import Delta, Done
+from appliance.direct import Direct
 from appliance.engine.bindings import native
 from appliance.engine.expert import Expert
 from appliance.engine.request import SamplingParams
@@ -182,6 +184,7 @@ INSTEAD = [
         [".dump(", ".loads(1)\njson.write", ".decoder."],
         [".write(1)", ".loadsy", "("],
     ),
+    ("from json import dumps, dumpz\n", "", [" dump\n"], [" dumps"]),
     ("from json import dumpz\n", "", [" dump, loads\n", " dumps as d"], [" dumpz", " dumps.x", " dumps(1)", "dumps"]),
     (
         "json.JSONEncoder(indant=2)\n",
@@ -224,19 +227,19 @@ def test_a_library_of_many_names_makes_a_grammar_that_can_be_read(expert: Expert
 
 
 @pytest.fixture(scope="module")
-def served(
-    sealed: Callable[..., Path],
-    table: SymbolTable,
-    settings: ApplianceSettings,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[str]:
-    """A server whose libraries know no `json.dumps` and no `json.dump`."""
+def poor(sealed: Callable[..., Path], table: SymbolTable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose libraries know no `json.dumps` and no `json.dump`."""
     beside = tmp_path_factory.mktemp("beside")
     scope = table.scopes[table.roots["json"]]
     members = {name: number for name, number in scope.members.items() if not name.startswith("dump")}
     scopes = [replace(one, members=members) if one is scope else one for one in table.scopes]
     replace(table, scopes=scopes).save(beside / "symbols.json")
-    with LocalServer(sealed(beside=beside), settings, tmp_path_factory.mktemp("cache")) as server:
+    return sealed(beside=beside)
+
+
+@pytest.fixture(scope="module")
+def served(poor: Path, settings: ApplianceSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with LocalServer(poor, settings, tmp_path_factory.mktemp("cache")) as server:
         yield server.url
 
 
@@ -278,6 +281,27 @@ def test_an_answer_goes_on_with_names_that_there_are(served: str) -> None:
     pieces = [choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"]]
     assert "".join(pieces) == said(repaired)
     assert chunks[-1]["repaired"]
+
+
+def test_an_expert_in_this_process_repairs_as_a_server_does(
+    poor: Path, served: str, settings: ApplianceSettings, tmp_path: Path
+) -> None:
+    with httpx.Client(base_url=served, timeout=120, trust_env=False) as http:
+        reply = http.post("/v1/chat/completions", json={**ASKED, "check": "repair"}).json()
+    asked: dict[str, Any] = {**ASKED, "check": "repair"}
+    messages = asked.pop("messages")
+    with Direct(poor, settings, tmp_path) as expert:
+        for cached in (False, True):
+            *deltas, done = expert.chat(messages, **asked)
+            assert isinstance(done, Done)
+            assert (
+                "".join(one.text for one in deltas if isinstance(one, Delta))
+                == reply["choices"][0]["message"]["content"]
+            )
+            assert done.usage.completion_tokens == reply["usage"]["completion_tokens"]
+            assert (done.cached, [check.findings for check in done.checks]) == (cached, [()])
+        *_, done = expert.chat(messages, **{**asked, "check": "off"})
+        assert isinstance(done, Done) and done.checks == ()
 
 
 @pytest.mark.parametrize("bound", [{"grammar": 'root ::= ".dumps(x)"'}, {"n": 2}, {"logprobs": True}])
