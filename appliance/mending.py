@@ -28,6 +28,8 @@ MOST = 16
 _NAMES, _LONGEST = 1_000, 60
 """Most names to choose from, and their most characters: a grammar has its bounds."""
 _NAME = re.compile(rf"[A-Za-z]\w{{,{_LONGEST - 1}}}", re.ASCII)
+_BRANCH = re.compile(r"\s*(elif|else|except|finally|case)\b")
+"""Lines that no other statement can stand before."""
 _NEAR, _ALIKE = 8, 0.7
 """How many names are left to choose from where some are spelt much alike, and how much (difflib's ratio)."""
 
@@ -170,7 +172,7 @@ class Mender:
                 return None
             return _Way(place.start(), Detour(self._text[: place.start()] + instead[1]))
         imports = self._import(use)
-        if not imports or begin <= max(self._cut, self._sure - 1):
+        if not imports or _BRANCH.match(line) or begin <= max(self._cut, self._sure - 1):
             return None
         indent = line[: len(line) - len(line.lstrip())]
         return _Way(begin, Detour(f"{self._text[:begin]}{indent}{imports}\n"))

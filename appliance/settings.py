@@ -111,8 +111,8 @@ class Checking(SettingsPart):
 
     policy: CheckPolicy = "flag"
     """Where a request doesn't say (its field `check`): `flag` tells what in a code block doesn't exist as soon as the
-    block closes; `repair` looks at each statement before it is told, and has the answer go on otherwise where it names what
-    doesn't exist, or is no Python; `off` doesn't look."""
+    block closes; `repair` looks at each statement before it is told, and has the answer go on otherwise where that
+    names what doesn't exist, or is no Python; `off` doesn't look."""
 
 
 class Preset(SettingsPart):

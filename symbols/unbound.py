@@ -1,7 +1,7 @@
 """Names that code uses at its top level, where it runs at once, and that nothing in it binds.
 
-It reads the syntax tree and runs nothing. Names in functions aren't looked at, for they may be bound by then, nor those
-in a `try` that expects that names don't exist.
+It reads the syntax tree and runs nothing. Names in functions aren't looked at, for they may be bound by then (their
+decorators are), nor those in a `try` that expects that names don't exist.
 """
 
 from __future__ import annotations
@@ -48,10 +48,14 @@ def unbound(code: str) -> list[Unbound]:
 
 
 def _uses(node: ast.AST, line: int) -> Iterator[Unbound]:
-    if isinstance(node, _LATER) or (isinstance(node, ast.Try) and guards(node, _EXPECTED)):
-        return
     if isinstance(node, ast.stmt):
-        line = node.lineno
+        line = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
+    if isinstance(node, _LATER):
+        for decorator in getattr(node, "decorator_list", ()):
+            yield from _uses(decorator, line)
+        return
+    if isinstance(node, ast.Try) and guards(node, _EXPECTED):
+        return
     if isinstance(node, ast.Name):
         yield Unbound(node.id, "", line)
     elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):

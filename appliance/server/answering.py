@@ -44,6 +44,7 @@ class Answering:
         self._answers: AnswerCache | None = expert.answers if cache else None
         self._mailbox = Mailbox()
         self._tickets: list[Ticket] = []
+        self._closed = False
         self._watch: asyncio.Task[None] | None = None
         self._stored: dict[int, StoredAnswer] = {}
         self._texts: dict[int, list[str]] = {}
@@ -207,6 +208,7 @@ class Answering:
 
     def close(self) -> None:
         """Cancel what still runs."""
+        self._closed = True
         if self._watch is not None:
             self._watch.cancel()
         for ticket in self._tickets:
@@ -234,6 +236,8 @@ class Answering:
         """Hand a request to the engine, under its answer's number or that of its ticket."""
         listener = partial(self._courier.put, self._mailbox, len(self._tickets) if number is None else number)
         self._tickets.append(self._expert.engine.submit(request, listener, instead_of=instead_of))
+        if self._closed:  # meanwhile
+            self._tickets[-1].cancel()
 
     def _record(self, end: Finished) -> None:
         """Note for the log what an answer took."""

@@ -150,10 +150,11 @@ def test_what_was_imported_instead_is_used_instead(check: Callable[[str], Sequen
 
 @pytest.mark.parametrize("size", [1, 1000])
 def test_a_library_that_is_used_is_imported(check: Callable[[str], Sequence[Finding]], size: int) -> None:
-    code = "x = 1\nfor y in [x]:\n    print(json.dumps(y))\n"
-    told, detours = follow(Mender(check), f"```python\n{code}```\n", size, ["    print(json.dumps(y))\n```\n"])
-    assert told == "```python\nx = 1\nfor y in [x]:\n    import json\n    print(json.dumps(y))\n```\n"
-    assert [one.grammar for one in detours] == [""]
+    for begin, use in (("x = 1\nfor y in [x]:\n", "    print(json.dumps(y))\n"), ("", "@json.loads\nclass A: pass\n")):
+        told, detours = follow(Mender(check), f"```python\n{begin}{use}```\n", size, [f"{use}```\n"])
+        indent = use[: len(use) - len(use.lstrip())]
+        assert told == f"```python\n{begin}{indent}import json\n{use}```\n"
+        assert [one.grammar for one in detours] == [""]
 
 
 @pytest.mark.parametrize(
@@ -167,6 +168,7 @@ def test_a_library_that_is_used_is_imported(check: Callable[[str], Sequence[Find
         "from json import *\ndumps(1)\n",
         "json = object()\njson.dumps(1)\n",
         "class One:\n    x = 1\n    y = x\n",
+        "if 1:\n    x = 1\nelse: json.dumps(1)\n",  # where no import can stand
         "print(sys.argv)\n",  # of no library of the bundle's
     ],
 )

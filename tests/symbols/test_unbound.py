@@ -16,6 +16,8 @@ from symbols.unbound import Unbound, unbound
         ("for x in y:\n    z(\n        x.w\n    )", [Unbound("y", "", 1), Unbound("z", "", 2)]),
         ("[a for a in range(3)]\n(b := 1)\nwith c as d: d", [Unbound("c", "", 3)]),
         ("def f(a=b):\n    return c\nlambda: d", []),
+        ("@a.b\n@c\ndef f(): d", [Unbound("a", "b", 1), Unbound("c", "", 1)]),
+        ("@a.b\nclass C: pass", [Unbound("a", "b", 1)]),
         ("class A(B):\n    x = y", [Unbound("B", "", 1), Unbound("y", "", 2)]),
         ("try:\n    a\nexcept NameError:\n    b", []),
         ("try:\n    a\nexcept ValueError:\n    b", [Unbound("a", "", 2), Unbound("b", "", 4)]),
