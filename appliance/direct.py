@@ -33,8 +33,9 @@ from bundle.grounding import Grounding
 
 if TYPE_CHECKING:  # it imports llama.cpp, which is loaded beside this
     from appliance.engine import request
+    from appliance.engine.answers import StoredAnswer
     from appliance.engine.expert import Expert
-    from appliance.engine.request import Finished, GenerationRequest
+    from appliance.engine.request import GenerationRequest
     from appliance.repair import Repair
 
 _TOLD = ("title", "package", "version", "licence", "attribution", "url")
@@ -102,7 +103,7 @@ class Direct:
         answers, how = expert.answers if options.get("cache", True) else None, expert.repaired_by if repair else ""
         if answers is not None and (stored := answers.get(first, how)) is not None:
             yield Delta(opening + stored.text)
-            yield _done(stored.finished, begun + opening + stored.text, expert, grounding, checks=checks, cached=True)
+            yield _done(stored, begun + opening + stored.text, expert, grounding, checks=checks, cached=True)
             return
         text = ""
         try:
@@ -113,10 +114,11 @@ class Direct:
                     text += event.text
                     yield Delta(event.text)
                 elif isinstance(event, Finished):
+                    repaired = repair is not None and repair.repaired
+                    answer = StoredAnswer(text.removeprefix(opening), event, repaired)
                     if answers is not None:
-                        repaired = repair is not None and repair.repaired
-                        answers.put(first, StoredAnswer(text.removeprefix(opening), event, repaired), how)
-                    yield _done(event, begun + text, expert, grounding, checks=checks, cached=False)
+                        answers.put(first, answer, how)
+                    yield _done(answer, begun + text, expert, grounding, checks=checks, cached=False)
         except errors.ContextExceeded as error:
             raise ContextExceeded(str(error)) from None
 
@@ -142,8 +144,9 @@ def _events(expert: Expert, first: GenerationRequest, opening: str, repair: Repa
             heard = expert.engine.generate(instead)
 
 
-def _done(end: Finished, text: str, expert: Expert, grounding: Grounding, *, checks: bool, cached: bool) -> Done:
-    """The end of an answer, with what of it is cited and, where code is checked, what became of it."""
+def _done(answer: StoredAnswer, text: str, expert: Expert, grounding: Grounding, *, checks: bool, cached: bool) -> Done:
+    """The end of an answer, by its whole text: with what is cited and, where code is checked, what became of it."""
+    end = answer.finished
     usage = Usage(end.prompt_tokens, end.completion_tokens, end.prompt_tokens + end.completion_tokens)
     sources = [
         Source(number, **{name: getattr(one.passage, name) for name in _TOLD}, text=one.text)
@@ -159,4 +162,4 @@ def _done(end: Finished, text: str, expert: Expert, grounding: Grounding, *, che
     citations = [Citation(one.start, one.end, one.number) for one in cite(text, grounding.sources)]
     reason = "stop" if end.reason == "stop" else "length"
     timings = Timings(**asdict(end.timings))
-    return Done(reason, usage, timings, cached, tuple(sources), tuple(citations), tuple(checked))
+    return Done(reason, usage, timings, cached, tuple(sources), tuple(citations), tuple(checked), answer.repaired)

@@ -47,6 +47,7 @@ class _Chunk:
     timings: Timings | None = None
     cached: bool | None = None
     sources: list[Source] | None = None
+    repaired: bool = False
     error: _Error | None = None
 
 
@@ -77,6 +78,7 @@ class AnswerStream:
         self._sources: tuple[Source, ...] = ()
         self._citations: tuple[Citation, ...] = ()
         self._checks: tuple[CodeCheck, ...] = ()
+        self._repaired = False
         self.ended = False
 
     def feed(self, line: str) -> Event | None:
@@ -87,7 +89,7 @@ class AnswerStream:
             return None
         if data == "[DONE]":
             self.ended = True
-            told = (self._sources, self._citations, self._checks)
+            told = (self._sources, self._citations, self._checks, self._repaired)
             return Done(self._finish_reason, self._usage, self._timings, self._cached, *told)
         chunk = parse(_CHUNK, data, self._url)
         if chunk.error is not None:
@@ -96,6 +98,7 @@ class AnswerStream:
         self._timings = chunk.timings or self._timings
         self._cached = self._cached if chunk.cached is None else chunk.cached
         self._sources = self._sources if chunk.sources is None else tuple(chunk.sources)
+        self._repaired = self._repaired or chunk.repaired
         text = ""
         for choice in chunk.choices[:1]:
             text = choice.delta.content or ""

@@ -152,7 +152,12 @@ class Done:
     """What of it the sources bear out, in order."""
     checks: tuple[CodeCheck, ...] = ()
     """What became of its code blocks, in order."""
+    repaired: bool = False
+    """Whether its code went on otherwise where it named what doesn't exist, or was no Python."""
 
+
+REPAIRED = "Its code was repaired: what doesn't exist, or is no Python, was written anew."
+"""What a person is told of such an answer."""
 
 Event = Delta | CodeCheck | Done
 """What comes of an answer."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import typer
 
-from appliance.wire import Answering, ChatOptions, CodeCheck, Delta, Done, Event, marked
+from appliance.wire import REPAIRED, Answering, ChatOptions, CodeCheck, Delta, Done, Event, marked
 from boffin.served import answering, conversations, find_served, first_model, piped_input
 from bundle.errors import BoffinError, SettingsError
 
@@ -82,7 +82,7 @@ def ask_once(
         fields = {"question": content, "answer": message.text, "model": message.model, "state": message.state}
         said = fields | {"conversation": thread.conversation.id, "figures": message.figures.model_dump()}
         if noting.done:
-            said |= {name: asdict(noting.done)[name] for name in ("sources", "citations", "checks")}
+            said |= {name: asdict(noting.done)[name] for name in ("sources", "citations", "checks", "repaired")}
         typer.echo(json.dumps(said, ensure_ascii=False))
     elif printed.code:
         from appliance.code_blocks import code_blocks
@@ -121,6 +121,8 @@ def _tell_findings(done: Done) -> None:
     for finding in (finding for check in done.checks for finding in check.findings):
         near = f"; did it mean {finding.nearest}?" if finding.nearest else ""
         typer.echo(_line(f"{finding.name} does not exist{near}"), err=True)
+    if done.repaired:
+        typer.echo(REPAIRED, err=True)
 
 
 def _print_cited(text: str, done: Done) -> None:

@@ -28,12 +28,19 @@ class Evidence(BaseModel):
     """Which sentences of the answer they bear out, by places in its text."""
     checks: tuple[CodeCheck, ...] = Field(default=(), max_length=MAX_CHECKS)
     """What became of its code blocks."""
+    repaired: bool = False
+    """Whether its code was mended on its way."""
 
     @classmethod
     def of(cls, done: Done, *, in_place: bool) -> Self:
         """What the end of an answer tells; citations only where its places are those of the text that is kept."""
         try:
-            found = cls(sources=done.sources, citations=done.citations if in_place else (), checks=done.checks)
+            found = cls(
+                sources=done.sources,
+                citations=done.citations if in_place else (),
+                checks=done.checks,
+                repaired=done.repaired,
+            )
         except ValidationError:
             return cls()
         return found if len(found.model_dump_json()) <= MAX_EVIDENCE else cls()

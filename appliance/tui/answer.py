@@ -18,7 +18,7 @@ from appliance.conversations.evidence import MAX_CHECKS, Evidence
 from appliance.sanitise import clean, clean_line
 from appliance.tui.markdown import ExpertMarkdown
 from appliance.tui.news import Selected
-from appliance.wire import CodeCheck, marked
+from appliance.wire import REPAIRED, CodeCheck, marked
 
 WAITING = "…"
 ENDINGS = {"stopped": "stopped", "cut": "cut off at the longest answer", "failed": "broken off"}
@@ -105,6 +105,8 @@ class Answer(Vertical):
         lines = [f"⚠ {clean_line(line, 200)}" for line in findings[:FINDINGS]]
         if len(findings) > FINDINGS:
             lines.append(f"⚠ and {len(findings) - FINDINGS:,} more")
+        if evidence.repaired:
+            lines.append(REPAIRED)
         if evidence.sources:
             titles = [f"[{source.number}] {clean_line(source.title, 60)}" for source in evidence.sources]
             lines.append(f"Sources: {' · '.join(titles)}")

@@ -192,7 +192,7 @@ class ChatApp(CopyingApp):
     def action_sources(self) -> None:
         """Show what came with the selected answer, or with the last one."""
         answer = self.chat.conversation.chosen("assistant")
-        if answer is None or not (answer.evidence.sources or answer.evidence.checks):
+        if answer is None or not (answer.evidence.sources or answer.evidence.checks or answer.evidence.repaired):
             self.notify("This answer read no documentation, and has no code that was checked.", markup=False)
         else:
             self.push_screen(SourcesScreen(answer.evidence, opens=self.folder is not None))

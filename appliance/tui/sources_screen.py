@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from appliance.conversations.evidence import Evidence
 from appliance.sanitise import clean, clean_line
-from appliance.wire import Source
+from appliance.wire import REPAIRED, Source
 
 LINES = 30
 """Of a passage that are shown."""
@@ -48,6 +48,8 @@ class SourcesScreen(ModalScreen[None]):
                 yield Label(f"⚠ {clean_line(line, 300)}", classes="finding", markup=False)
             if evidence.checks and not evidence.findings():
                 yield Label("Every name in its code exists.", classes="note", markup=False)
+            if evidence.repaired:
+                yield Label(REPAIRED, classes="note", markup=False)
             options = [Option(_shown(source, source.number in evidence.cited)) for source in evidence.sources]
             yield OptionList(*options, markup=False)
             if not options:

@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
-from appliance.client import Delta, Done
+from appliance.client import Client, Delta, Done
 from appliance.direct import Direct
 from appliance.engine.bindings import native
 from appliance.engine.expert import Expert
@@ -288,10 +288,13 @@ def test_an_answer_goes_on_with_names_that_there_are(served: str) -> None:
 def test_an_expert_in_this_process_repairs_as_a_server_does(
     poor: Path, served: str, settings: ApplianceSettings, tmp_path: Path
 ) -> None:
-    with httpx.Client(base_url=served, timeout=120, trust_env=False) as http:
-        reply = http.post("/v1/chat/completions", json={**ASKED, "check": "repair"}).json()
     asked: dict[str, Any] = {**ASKED, "check": "repair"}
+    with httpx.Client(base_url=served, timeout=120, trust_env=False) as http:
+        reply = http.post("/v1/chat/completions", json=asked).json()
     messages = asked.pop("messages")
+    with Client(served) as client:
+        *_, done = client.chat(messages, **asked)
+        assert isinstance(done, Done) and done.repaired
     with Direct(poor, settings, tmp_path) as expert:
         for cached in (False, True):
             *deltas, done = expert.chat(messages, **asked)
@@ -301,7 +304,7 @@ def test_an_expert_in_this_process_repairs_as_a_server_does(
                 == reply["choices"][0]["message"]["content"]
             )
             assert done.usage.completion_tokens == reply["usage"]["completion_tokens"]
-            assert (done.cached, [check.findings for check in done.checks]) == (cached, [()])
+            assert done.repaired and (done.cached, [check.findings for check in done.checks]) == (cached, [()])
         *_, done = expert.chat(messages, **{**asked, "check": "off"})
         assert isinstance(done, Done) and done.checks == ()
 

@@ -15,7 +15,7 @@ from appliance.conversations.exchange import as_json, import_file
 from appliance.tui.answer import Answer
 from appliance.tui.options_screen import OptionsScreen
 from appliance.tui.sources_screen import SourcesScreen
-from appliance.wire import Citation, CodeCheck, Done, Finding, Source, Timings, Usage
+from appliance.wire import REPAIRED, Citation, CodeCheck, Done, Finding, Source, Timings, Usage
 
 from .scripted import Chat, Server, chat
 
@@ -81,6 +81,23 @@ async def test_findings_come_with_their_block_and_sources_at_the_end(server: Ser
         answer = c.screen.query(Answer).last()
         assert f"{SENTENCE} [1]" in answer.query_one(Markdown).source
         assert answer.text == SENTENCE + CODE == c.texts[1]
+
+
+async def test_a_repaired_answer_is_shown_as_one(server: Server, tmp_path: Path) -> None:
+    server.script = [["Sorted.", {"choices": [], "repaired": True}], ["Plainly."]]
+    place = tmp_path / "conversations.db"
+    async with chat(server.url, place=place) as c:
+        await c.ask("Sort?")
+        assert evidence_line(c) == REPAIRED
+        await c.press("f9")
+        await c.until(lambda: isinstance(c.app.screen, SourcesScreen) and "was repaired" in c.shown)
+        await c.press("escape")
+        await c.ask("And?")
+        assert evidence_line(c) == ""
+    async with chat(server.url, place=place, open=1) as c:
+        assert [str(label.content) for label in c.screen.query(".evidence").results(Label) if label.display] == [
+            REPAIRED
+        ]
 
 
 async def test_an_answer_that_is_gone_on_with_has_them_where_they_stand_in_the_whole(server: Server) -> None:
