@@ -157,12 +157,12 @@ def http(server: str) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def wait_for_health(server: str) -> Callable[[Callable[[Health], bool]], Health]:
-    """Asks for the server's health until it is as wanted, for at most a minute."""
+def wait_for_health(server: str) -> Callable[..., Health]:
+    """Asks for the health of the server, or of another one, until it is as wanted, for at most a minute."""
 
-    def wait(wanted: Callable[[Health], bool]) -> Health:
+    def wait(wanted: Callable[[Health], bool], url: str = server) -> Health:
         deadline = time.monotonic() + 60
-        with Client(server) as client:
+        with Client(url) as client:
             while not wanted(health := client.health()):
                 assert time.monotonic() < deadline, health
                 time.sleep(0.01)

@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
-from appliance.client import Client, Delta, Done
+from appliance.client import Client, Delta, Done, Health
 from appliance.direct import Direct
 from appliance.engine.bindings import native
 from appliance.engine.expert import Expert
@@ -307,6 +307,18 @@ def test_an_expert_in_this_process_repairs_as_a_server_does(
             assert done.repaired and (done.cached, [check.findings for check in done.checks]) == (cached, [()])
         *_, done = expert.chat(messages, **{**asked, "check": "off"})
         assert isinstance(done, Done) and done.checks == ()
+
+
+def test_a_client_that_leaves_leaves_nothing_running(served: str, wait_for_health: Callable[..., Health]) -> None:
+    asked: dict[str, Any] = {**ASKED, "check": "repair", "max_tokens": 400, "stop": [], "cache": False}
+    messages = asked.pop("messages")
+    with Client(served) as client:
+        for _ in range(3):
+            answer = client.chat(messages, **asked)
+            next(answer)
+            assert client.health().slots_busy == 1
+            answer.close()
+            wait_for_health(lambda health: not health.slots_busy, served)
 
 
 @pytest.mark.parametrize("bound", [{"grammar": 'root ::= ".dumps(x)"'}, {"n": 2}, {"logprobs": True}])
