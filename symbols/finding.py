@@ -32,6 +32,7 @@ def nearest(name: str, names: Sequence[str]) -> str:
 
 
 def unused(call: ast.Call, taken: Sequence[str]) -> list[str]:
-    """The keywords of those that a function takes which a call doesn't name, and may."""
-    named = {"self", "cls", *(keyword.arg for keyword in call.keywords)}
-    return [name for name in taken if name not in named]
+    """The keywords of those that a function takes, in its order, which a call names nowhere and fills by no place."""
+    named = {keyword.arg for keyword in call.keywords}
+    free = [name for name in taken if name not in ("self", "cls")]
+    return [name for name in free[len(call.args) :] if name not in named]

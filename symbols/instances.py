@@ -65,7 +65,7 @@ class InstanceJudge:
         lists = [found for one in (function, *function.others) for found in self._taken(one, node.func.attr)]
         if None in lists:
             return
-        taken = sorted({name for one in lists for name in one or ()})
+        taken = list(dict.fromkeys(name for one in lists for name in one or ()))
         for keyword in node.keywords:
             if keyword.arg is not None and keyword.arg not in taken:
                 method = f"{self._spoken(receiver, node.func.value)}.{node.func.attr}"

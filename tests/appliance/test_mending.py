@@ -195,6 +195,7 @@ INSTEAD = [
         ["indant=2", "indent)", "1)", " indent=2", "skipkeys=1"],
     ),
     ("json.JSONEncoder(indent=2, indant=2)\n", "", [" skipkeys=x", " )"], [" indent=2"]),
+    ("json.JSONEncoder().iterencode([], indant=2)\n", "", [" )"], [" o=1", " self=1", " _one_shot=1"]),
     ("''.isalpha(b=1)\n", "", [")\n"], ["b=1", "b"]),
 ]
 
