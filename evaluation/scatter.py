@@ -5,8 +5,9 @@ Texts are escaped. Knows nothing about what is measured.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -77,10 +78,8 @@ def scatter(
         parts.append(
             f'<circle class="{colour}" cx="{at:.1f}" cy="{height:.1f}" r="6"><title>{escape(told)}</title></circle>'
         )
-        line = height + 4
-        away = -_LINE if height > (_TOP + floor) / 2 else _LINE  # never onto the axis
-        while any(abs(other - at) < _NAME and abs(level - line) < _LINE for other, level in taken):
-            line += away
+        near = [level for other, level in taken if abs(other - at) < _NAME]
+        line = next(line for line in _lines(height + 4, floor) if all(abs(level - line) >= _LINE for level in near))
         taken.append((at, line))
         side, anchor = (-11, "end") if at > WIDTH - _RIGHT - _NAME else (11, "start")
         name = escape(one_line(dot.name, 22))
@@ -89,6 +88,14 @@ def scatter(
         f'<svg viewBox="0 0 {WIDTH} {_HEIGHT}" role="img" xmlns="http://www.w3.org/2000/svg">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
     )
+
+
+def _lines(height: float, floor: float) -> Iterator[float]:
+    """Where a name may stand: as near to its dot as can be, and not on the axis as long as there is room above."""
+    yield height
+    for away in range(_LINE, _HEIGHT, _LINE // 3):
+        yield from (line for line in (height + away, height - away) if _TOP + _LINE / 2 <= line <= floor)
+    yield from itertools.count(floor, _LINE)
 
 
 def _axis(values: Sequence[float]) -> tuple[list[float], Callable[[float], float]]:
