@@ -188,9 +188,9 @@ class Mender:
         return imports if use.attribute and has(use.attribute) and not has(f"no_{use.attribute}_here") else ""
 
     def _line(self, block: Block, number: int) -> tuple[int, str]:
-        """Where a line of a block begins in the text, and the line."""
+        """Where a line of a block begins in the text, and the line; Python ends some where Markdown doesn't."""
         lines = self._text[block.start : block.end].split("\n")
-        return block.start + sum(len(line) + 1 for line in lines[: number - 1]), lines[number - 1]
+        return block.start + sum(len(line) + 1 for line in lines[: number - 1]), "".join(lines[number - 1 : number])
 
     def _find(self, form: str, begin: int, block: Block) -> re.Match[str] | None:
         return re.compile(form).search(self._text, max(begin, self._sure, self._cut + 1), block.end)
