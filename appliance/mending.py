@@ -66,10 +66,10 @@ class Mender:
         self._told = self._sure = len(begun)
         self._cut = len(begun) - 1
         """Where the answer went on otherwise last; it doesn't once more there, nor before."""
-        self._open = True
         self._left = MOST
         self._imported: dict[str, int] = {}
         """Names that there weren't, and where in the text those are that were imported instead."""
+        self._read()
 
     @property
     def mended(self) -> bool:
@@ -91,11 +91,16 @@ class Mender:
         go on otherwise after all."""
         return (self._tell(len(self._text)), None) if cut_off else self._look(last=True)
 
-    def _look(self, *, last: bool) -> tuple[str, Detour | None]:
+    def _read(self, *, last: bool = False) -> tuple[list[Block], Block | None]:
+        """The blocks of the text so far, and the one that it is in."""
         reader = BlockReader()
         blocks = reader.feed(self._text) + (reader.end() if last else [])
         unfinished = None if last else reader.open
         self._open = unfinished is not None
+        return blocks, unfinished
+
+    def _look(self, *, last: bool) -> tuple[str, Detour | None]:
+        blocks, unfinished = self._read(last=last)
         checker, before = Checker(self._check), ""
         for block in blocks + ([unfinished] if unfinished else []):
             checked = checker.check(block)

@@ -90,6 +90,11 @@ def test_what_is_no_python_is_taken_back_once(check: Callable[[str], Sequence[Fi
     assert told == HEAD + "x = 1\nprint(x\n```\nEnd." and len(detours) <= 1
 
 
+def test_what_was_begun_says_whether_a_line_is_code(check: Callable[[str], Sequence[Finding]]) -> None:
+    assert Mender(check, "It is").feed(" so") == (" so", None)
+    assert Mender(check, HEAD + "x").feed(" = 1") == ("", None)
+
+
 def test_an_answer_that_is_cut_off_stays_as_it_is(check: Callable[[str], Sequence[Finding]]) -> None:
     mender = Mender(check)
     told = mender.feed(HEAD + "json.dumpz(1")[0]
@@ -107,7 +112,9 @@ def test_what_there_is_comes_as_it_is(check: Callable[[str], Sequence[Finding]],
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        ("No code", "No code"),
         ("No code.\nSo ", "No code.\nSo "),
+        ("```python", "```python"),
         (HEAD, HEAD),
         (HEAD + "x = 1\ny =", HEAD + "x = 1\n"),
         (HEAD + "if x:\n", HEAD),
