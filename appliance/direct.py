@@ -98,7 +98,7 @@ class Direct:
             from appliance.mending import Mender, named
             from appliance.repair import Repair
 
-            mender = Mender(expert.library.check, begun, named(talk[-1]["content"], grounding))
+            mender = Mender(expert.library.check, begun, named(talk, grounding))
             repair = Repair(first, mender, expert.begun, len(begun + opening))
         answers, how = expert.answers if options.get("cache", True) else None, expert.repaired_by if repair else ""
         if answers is not None and (stored := answers.get(first, how)) is not None:

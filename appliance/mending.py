@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from appliance.checking import Block, BlockReader, Check, Checker
 from bundle.grounding import Grounding
+from bundle.template import Message
 from bundle.words import ALIASES, names
 from symbols.finding import Finding
 from symbols.unbound import Unbound, unbound
@@ -201,8 +202,9 @@ class Mender:
         return re.compile(form).search(self._text, max(begin, self._sure, self._cut + 1), block.end)
 
 
-def named(asked: str, grounding: Grounding) -> str:
-    """The names that an answer is about: those of the question, and of the documentation that is read for it."""
+def named(messages: Sequence[Message], grounding: Grounding) -> str:
+    """The names that an answer is about: those of the last message, and of the documentation that is read for it."""
+    asked = messages[-1]["content"] if messages else ""  # an answer that was begun may be all there is
     return " ".join([*names(asked), *(source.passage.symbol for source in grounding.sources)])
 
 

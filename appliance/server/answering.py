@@ -20,6 +20,7 @@ from appliance.engine.request import Event, Failed, Finished, GenerationRequest,
 from appliance.server.courier import Courier, Mailbox
 from appliance.server.journal import record_of
 from bundle.grounding import Grounding
+from bundle.template import Message
 
 if TYPE_CHECKING:  # they import llama.cpp, which the server loads only after it listens
     from appliance.engine.expert import Expert
@@ -54,8 +55,8 @@ class Answering:
         """What of the documentation stood before the question."""
         self.begun = ""
         """What of the answers was there already: places count from its beginning, and its code is checked, too."""
-        self.asked = ""
-        """The last question."""
+        self.talk: Sequence[Message] = ()
+        """What was said before."""
         self.check: Check | None = None
         """What the answers' code is held to; None where it isn't checked."""
         self._checkers: dict[int, Checker] = {}
@@ -147,7 +148,7 @@ class Answering:
         from appliance.mending import Mender, named
         from appliance.repair import Repair
 
-        mender = Mender(self.check, self.begun, named(self.asked, self.grounding))
+        mender = Mender(self.check, self.begun, named(self.talk, self.grounding))
         return Repair(self.requests[0], mender, self._expert.begun, len(self.begun) + len(self._opening))
 
     async def _taken(self, repair: Repair) -> Sequence[tuple[int, Event]]:

@@ -106,7 +106,7 @@ class Serving:
         policy = check or self.settings.checking.policy
         repairs = policy == "repair" and free and asked.get("choices", 1) == 1
         answering = await self.answer(client, prompts, opening=opening, specialist=specialist, repairs=repairs, **asked)
-        answering.grounding, answering.begun, answering.asked = found[-1], begun, messages[-1]["content"]
+        answering.grounding, answering.begun, answering.talk = found[-1], begun, messages
         if policy != "off":
             library = self.ready().library
             answering.check = library.check if library.checks else None

@@ -260,11 +260,12 @@ def served(poor: Path, settings: ApplianceSettings, tmp_path_factory: pytest.Tem
         yield server.url
 
 
+MESSAGES = [
+    {"role": "user", "content": "How do I write a list as JSON?"},
+    {"role": "assistant", "content": "```python\nimport json\n\nx = [1, 2]\ntext = json"},
+]
 ASKED = {
-    "messages": [
-        {"role": "user", "content": "How do I write a list as JSON?"},
-        {"role": "assistant", "content": "```python\nimport json\n\nx = [1, 2]\ntext = json"},
-    ],
+    "messages": MESSAGES,
     "continue_final_message": True,
     "temperature": 0,
     "max_tokens": 60,
@@ -290,6 +291,8 @@ def test_an_answer_goes_on_with_names_that_there_are(served: str) -> None:
         assert repaired["timings"]["predicted_n"] == repaired["usage"]["completion_tokens"]
         again = http.post("/v1/chat/completions", json={**ASKED, "check": "repair"}).json()
         assert again["cached"] and again["repaired"] and said(again) == said(repaired)
+        no_question = {**ASKED, "messages": MESSAGES[1:], "max_tokens": 2, "check": "repair"}
+        assert http.post("/v1/chat/completions", json=no_question).status_code == 200
         # Both policies' answers are in the cache, each under its own.
         assert said(http.post("/v1/chat/completions", json=ASKED).json()) == said(flagged)
         body = {**ASKED, "check": "repair", "stream": True, "cache": False}
@@ -311,6 +314,8 @@ def test_an_expert_in_this_process_repairs_as_a_server_does(
         *_, done = client.chat(messages, **asked)
         assert isinstance(done, Done) and done.repaired
     with Direct(poor, settings, tmp_path) as expert:
+        *_, done = expert.chat(messages[1:], **{**asked, "max_tokens": 2})  # to no question at all
+        assert isinstance(done, Done)
         for cached in (False, True):
             *deltas, done = expert.chat(messages, **asked)
             assert isinstance(done, Done)
