@@ -202,6 +202,7 @@ def main() -> None:
     }
     print({name: round(value, 3) for name, value in ratios.items()})
     told = {"quantisation": file.quantisation, "rows": rows, "ratios": ratios}
+    RESULT.parent.mkdir(exist_ok=True)
     write_json(RESULT, {**origin("llama-cpp-python"), **told})
 
 
