@@ -23,6 +23,8 @@ from appliance.launch import LocalServer
 from appliance.settings import AnswerCache, ApplianceSettings
 from bundle.manifest import Manifest, ModelFile, seal
 from bundle.template import PromptTemplate
+from symbols.introspect import walk_packages
+from symbols.table import SymbolTable
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -133,6 +135,15 @@ def bundle(sealed: Callable[..., Path]) -> Path:
 def settings() -> ApplianceSettings:
     """Small: four slots, a short context, a queue of two."""
     return ApplianceSettings(slots=4, context=512, queue=2, gpu_layers="none", cache=AnswerCache(max_megabytes=8))
+
+
+@pytest.fixture(scope="session")
+def table() -> SymbolTable:
+    """What exists in `json` and among the built-in names."""
+    walk = walk_packages(["json", "builtins"])
+    for _ in walk:
+        pass
+    return walk.table
 
 
 @pytest.fixture(scope="session")

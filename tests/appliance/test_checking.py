@@ -18,7 +18,6 @@ from appliance.launch import LocalServer
 from appliance.settings import ApplianceSettings
 from bundle.errors import BundleError
 from symbols.check import check_code
-from symbols.introspect import walk_packages
 from symbols.table import SymbolTable
 
 FIRST, SECOND = "import json\n\nprint(json.dumpz([1]))", "json.JSONEncoder(indant=2)"
@@ -26,14 +25,6 @@ ANSWER = (
     f"Like this:\n\n```python\n{FIRST}\n```\n\nor 1.\n   ~~~py\n   {SECOND}\n   ~~~\n\n```text\njson.nothing\n```\n"
     "```python\nif x\n```\nand ```python\njson.dump"
 )
-
-
-@pytest.fixture(scope="module")
-def table() -> SymbolTable:
-    walk = walk_packages(["json", "builtins"])
-    for _ in walk:
-        pass
-    return walk.table
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, len(ANSWER)])

@@ -24,16 +24,7 @@ from appliance.mending import MOST, Detour, Mender
 from appliance.settings import ApplianceSettings
 from symbols.check import check_code
 from symbols.finding import Finding
-from symbols.introspect import walk_packages
 from symbols.table import SymbolTable
-
-
-@pytest.fixture(scope="module")
-def table() -> SymbolTable:
-    walk = walk_packages(["json", "builtins"])
-    for _ in walk:
-        pass
-    return walk.table
 
 
 @pytest.fixture(scope="module")
