@@ -61,6 +61,11 @@ def _docstrings(model: type[BaseModel]) -> dict[str, str]:
     return said
 
 
+def _cell(text: str) -> str:
+    """A table's row is one line, and `|` ends its cell."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
 def _section(model: type[BaseModel], path: str, without: Collection[str] = ()) -> Iterator[str]:
     rows = []
     said = _docstrings(model)
@@ -72,7 +77,7 @@ def _section(model: type[BaseModel], path: str, without: Collection[str] = ()) -
         if nested:
             inner.append((f"{path}.{name}".lstrip("."), nested, field))
         else:
-            rows.append(f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {said[name]} |\n")
+            rows.append(f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {_cell(said[name])} |\n")
     if rows:
         yield "\n| key | type | default | what it is |\n|---|---|---|---|\n"
         yield from rows

@@ -143,3 +143,5 @@ def test_the_reference_page_is_current() -> None:
         [sys.executable, ROOT / "scripts" / "settings_reference.py"], capture_output=True, text=True, check=True
     ).stdout
     assert (ROOT / "docs" / "settings.md").read_text() == page, "run `make docs`"
+    rows = [line.replace("\\|", "") for line in page.splitlines() if "|" in line.replace("\\|", "")]
+    assert all(row.startswith("|") and row.endswith("|") and row.count("|") == 5 for row in rows)
