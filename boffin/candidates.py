@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from appliance.launch import LocalServer
-from appliance.settings import AnswerCache
+from appliance.settings import AnswerCache, Checking
 from boffin.artefacts import BASE_BUNDLE, BUNDLE
 from boffin.evaluation_stage import recorded_file
 from boffin.project import Project
@@ -46,7 +46,7 @@ def served_candidates(project: Project, bundles: Mapping[str, str], progress: Pr
 
 
 def all_candidates(project: Project) -> list[Candidate]:
-    """Base, tuned, and what the settings list; nothing is started, read or asked yet.
+    """Base, tuned, tuned as it is shipped where that repairs, and what the settings list; nothing is started yet.
 
     Raises:
         BundleError: a bundle isn't there or damaged, or lacks a type.
@@ -54,7 +54,8 @@ def all_candidates(project: Project) -> list[Candidate]:
     """
     settings = project.settings.evaluation
     found = [_own(project, name, artefact) for name, artefact in OWN.items()]
-    for one in (*(EVERYTHING if settings.all_candidates else ()), *settings.candidates):
+    shipped = (QuantisedCandidate(repair=True),) if project.settings.appliance.checking.policy == "repair" else ()
+    for one in (*shipped, *(EVERYTHING if settings.all_candidates else ()), *settings.candidates):
         if isinstance(one, QuantisedCandidate):
             own = _variants(project, one)
             known = {candidate.name for candidate in found}
@@ -73,6 +74,7 @@ def _own(project: Project, name: str, artefact: str, quantisation: str = "", *, 
     settings = project.settings.appliance.model_copy(
         update={
             "cache": AnswerCache(enabled=False),
+            "checking": Checking(policy="flag"),  # what a repair does isn't the model's doing: it has its own candidate
             "speculation": "off",  # whether it pays depends on the machine, and speeds are compared
             "slots": project.settings.evaluation.concurrency,
             "quantisation": model.quantisation,

@@ -25,9 +25,17 @@ def evaluation_depends(project: Project) -> Any:
         raise EvaluationError(f"{missing[0]}: no such file; `evaluation.candidates` names it for recorded answers")
     return [
         settings.model_dump(mode="json", exclude={"allowed_drop", "cost", "gate", "judge"}),
+        _shipped(project),
         suite_digest(project),
         [digest_file(path) for path in recorded],
     ]
+
+
+def _shipped(project: Project) -> Any:
+    """What of the appliance's settings an answer hangs on, where its candidate doesn't say otherwise."""
+    settings = project.settings.appliance
+    kept = settings.model_dump(mode="json", include={"context", "grounding", "quantisation", "routing"})
+    return kept | {"repair": settings.checking.policy == "repair"}
 
 
 def recorded_file(project: Project, candidate: RecordedCandidate) -> Path:
@@ -87,7 +95,7 @@ def run_evaluation(project: Project, out: Path, progress: Progress) -> StageResu
 def _answered(project: Project) -> Path:
     """Where an evaluation keeps the answers that a later attempt goes on from, for the very same models."""
     stamps = [project.workspace.stamp(name) for name in (BASE_BUNDLE, BUNDLE)]
-    models = digest_value([FORMAT, *(stamp.content if stamp else "" for stamp in stamps)])
+    models = digest_value([FORMAT, _shipped(project), *(stamp.content if stamp else "" for stamp in stamps)])
     return project.workspace.path("cache") / "evaluation" / models[:16]
 
 

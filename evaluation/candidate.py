@@ -64,7 +64,7 @@ class Candidate:
     grounding: bool | None = None
     """Whether it is asked to read documentation before it answers; None leaves it to its server."""
     repair: bool = False
-    """Whether it is asked to try again where its code has what doesn't exist; otherwise that is left to its server."""
+    """Whether it is asked to go on otherwise where its code has what doesn't exist; else that is left to its server."""
     trained: bool = True
     """Whether it was trained by this project, which is a part of what it costs."""
     serve: Callable[[], AbstractContextManager[Served]] | None = None

@@ -40,7 +40,8 @@ class QuantisedCandidate(SettingsPart):
     routed: bool = True
     """Whether the bundle's adapters for libraries answer, where it has any; without, the expert alone."""
     repair: bool = False
-    """Whether its code goes on otherwise where it names what doesn't exist; otherwise as it is shipped."""
+    """Whether its code goes on otherwise where it names what doesn't exist; without, it never does. The tuned one that
+    does is compared anyway where the appliance's policy is `repair`."""
 
 
 class EndpointCandidate(SettingsPart):

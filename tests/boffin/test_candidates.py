@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.settings import ApplianceSettings
 from boffin.candidates import all_candidates
 from boffin.evaluation_stage import evaluation_depends
 from boffin.project import open_project
@@ -116,6 +117,50 @@ def test_a_model_can_be_compared_with_and_without_documentation(project: Path) -
         "base reading repaired": (True, True),
         "tuned from memory": (False, False),
     }
+
+
+def test_an_appliance_that_repairs_is_a_candidate_of_its_own(project: Path) -> None:
+    found = all_candidates(open_project(project, ["appliance.checking.policy=repair"]))
+    assert {one.name: one.repair for one in found} == {"base": False, "tuned": False, "tuned repaired": True}
+    assert len(names(project, "appliance.checking.policy=off")) == 2
+
+
+def test_no_server_repairs_unasked(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+
+    class Server:
+        url = "http://127.0.0.1:1"
+        peak_memory = None
+
+        def __init__(self, bundle: Path, settings: ApplianceSettings, cache: Path) -> None:
+            started.append(settings.checking.policy)
+
+        def __enter__(self) -> Server:
+            return self
+
+        def __exit__(self, *raised: object) -> None: ...
+
+    monkeypatch.setattr("boffin.candidates.LocalServer", Server)
+    for candidate in all_candidates(open_project(project, ["appliance.checking.policy=repair"])):
+        assert candidate.serve
+        with candidate.serve():
+            pass
+    assert started == ["flag"] * 3
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "appliance.checking.policy=repair",
+        "appliance.grounding.enabled=false",
+        "appliance.quantisation=Q4_0",
+        "appliance.routing=false",
+    ],
+)
+def test_a_report_hangs_on_what_the_appliance_answers_by(project: Path, changed: str) -> None:
+    plain, other = (evaluation_depends(open_project(project, flags)) for flags in ([], [changed]))
+    assert plain != other
+    assert plain == evaluation_depends(open_project(project, ["appliance.port=9000", "appliance.slots=2"]))
 
 
 def test_a_model_can_be_compared_without_its_specialists(project: Path) -> None:
