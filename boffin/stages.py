@@ -303,7 +303,7 @@ STAGES = {
     stage.artefact: stage
     for stage in (
         Stage("base", BASE, 1, (), _base_digest, _run_base, lambda folder: digest_value(digest_files(folder))),
-        Stage("curate", DATASET, 4, (), _curation_depends, _run_curation, _DATASET_FILES),
+        Stage("curate", DATASET, 5, (), _curation_depends, _run_curation, _DATASET_FILES),
         Stage(
             "train",
             ADAPTER,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import get_args
 
 from bundle.documentation import Documentation
-from bundle.passages import Passage, cut
+from bundle.passages import Form, Passage, cut
 from bundle.retrieval import find, missing
 from bundle.sentences import first_sentence
 from bundle.template import Message, grounded
@@ -32,13 +33,13 @@ class Source:
     """A passage as the model reads it."""
 
     passage: Passage
-    brief: bool = False
-    """Whether it is without its parameters and its example, for want of room."""
+    form: Form = "whole"
+    """How much of it: as much as there is room for."""
 
     @property
     def text(self) -> str:
         """What the model reads."""
-        return self.passage.text(brief=self.brief)
+        return self.passage.text(self.form)
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,11 @@ def _opening(question: str, passages: Sequence[Passage], unknown: Sequence[str])
 
 
 def fitting(passages: Sequence[Passage], unknown: Sequence[str], room: int, measure: Callable[[str], int]) -> Grounding:
-    """Of passages those that fit into a room, in their order, each in full or else brief; with unknown names."""
+    """Of passages those that fit into a room, in order, each in the longest form that does; with unknown names."""
     picked: list[Source] = []
     left = room
     for passage in passages:
-        for source in (Source(passage), Source(passage, brief=True)):
+        for source in (Source(passage, form) for form in get_args(Form)):
             length = measure(source.text)
             if length <= left:
                 picked.append(source)

@@ -7,6 +7,7 @@ they are found.
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,6 +17,9 @@ LONGEST = {"title": 200, "signature": 300, "summary": 700, "parameters": 1000, "
 """Characters that a passage's texts may have; what is longer is cut at a line or a word."""
 _FORGED = re.compile(r"^(?=\s*(?:\[\d+\]|Documentation:|Not in the documentation:|Question:))", re.MULTILINE)
 _BRIEF = 240
+
+Form = Literal["whole", "example", "brief"]
+"""How much of a passage is read: all, its beginning and its example, or its beginning alone."""
 
 
 class Passage(BaseModel):
@@ -55,14 +59,16 @@ class Passage(BaseModel):
         """Its first line: what it is about, with the library's version."""
         return f"{self.title}{self.signature} ({self.package} {self.version})"
 
-    def text(self, *, brief: bool = False) -> str:
-        """What a model reads of it; `brief` leaves out the parameters and the example.
+    def text(self, form: Form = "whole") -> str:
+        """What a model reads of it.
 
         No line of it can pass for one of those that the prompt itself has around passages.
         """
-        parts = [self.head, cut(self.summary, _BRIEF) if brief else self.summary]
-        if not brief:
-            parts += [*filter(None, [self.parameters]), *([f"Example:\n{self.example}"] if self.example else [])]
+        parts = [self.head, self.summary if form == "whole" else cut(self.summary, _BRIEF)]
+        if form == "whole" and self.parameters:
+            parts.append(self.parameters)
+        if form != "brief" and self.example:
+            parts.append(f"Example:\n{self.example}")
         return _FORGED.sub("| ", "\n".join(parts))
 
 

@@ -15,12 +15,18 @@ from bundle.passages import DOCUMENTATION, LONGEST, Passage, cut
 from bundle.records import Record
 from bundle.sentences import closed, sentences
 from curation.answer import code_of
+from curation.collect import pages
 from curation.compose.examples import read_snippets
-from curation.entries import CORPUS, ApiEntry, Origin, Prose, QuestionEntry, SectionEntry, Snippet, read_corpus
+from curation.compose.page import with_examples
+from curation.compose.subject import Subject
+from curation.compose.usage import first_examples
+from curation.entries import CORPUS, ApiEntry, Dropped, Origin, Prose, SectionEntry, Snippet
 from curation.injections import leaked_prompt
 from symbols.introspect import Parameter
-from symbols.table import BUILTINS
+from symbols.table import SymbolTable
 
+_BESIDE = ("difference", "error", "raises", "signature")
+"""Kinds of record whose code shows something else than how the symbol is used."""
 _SENTENCES = 3
 _STATEMENTS = 8
 _SHORTEST = 80
@@ -28,49 +34,50 @@ _SHORTEST = 80
 
 
 def examples(records: Iterable[Record]) -> dict[str, str]:
-    """The shortest verified code by symbol, with what it prints; a record about the symbol's use goes first."""
+    """The shortest verified code by symbol that shows how it is used, with what it prints; its usage goes first."""
     found: dict[str, tuple[bool, int, str]] = {}
     for record in records:
         symbol, code = record.provenance.symbol, code_of(record).strip()
-        if not symbol or not code or len(code) > LONGEST["example"] or record.provenance.kind in ("error", "signature"):
+        if not symbol or not code or len(code) > LONGEST["example"] or record.provenance.kind in _BESIDE:
             continue
         rank = (record.provenance.kind != "usage", len(code), code)
         found[symbol] = min(found.get(symbol, rank), rank)
     return {symbol: code for symbol, (_, _, code) in found.items()}
 
 
-def write_documentation(dataset: Path, records: Iterable[Record]) -> str:
+def write_documentation(dataset: Path, records: Iterable[Record], table: SymbolTable) -> str:
     """Write the index of a dataset whose corpus is there; returns a line on it.
 
     Args:
         dataset: the dataset's folder.
         records: verified records, of which examples are taken.
+        table: what exists.
     """
     path = dataset / DOCUMENTATION
-    found = passages(dataset / CORPUS, examples(records))
+    found = passages(dataset / CORPUS, examples(records), table)
     write_index(path, found)
     shown = sum(one.verified for one in found)
     size = f"{len(found):,} passages, {path.stat().st_size / 1e6:.1f} MB"
     return f"documentation to read before answering: {size}; {shown:,} with an example that was run"
 
 
-def passages(corpus: Path, verified: Mapping[str, str]) -> list[Passage]:
+def passages(corpus: Path, verified: Mapping[str, str], table: SymbolTable) -> list[Passage]:
     """The passages of a corpus file, by library and title.
 
     Args:
         corpus: the file.
         verified: code that was run, by symbol.
+        table: what exists.
     """
     kept: dict[tuple[str, str], Passage] = {}
-    for entry in read_corpus(corpus):
+    shown = (one for page in pages(corpus) if not isinstance(page, Dropped) for one in with_examples(page, table))
+    for entry, example, own in shown:
         if isinstance(entry, ApiEntry):
-            made = _of_object(entry, verified)
+            made = _of_object(Subject(entry, example, own, table, 0), verified.get(entry.documented.symbol, ""))
         elif isinstance(entry, SectionEntry):
             made = _of_text(entry.origin, "section", " › ".join(entry.headings), entry.content)
-        elif isinstance(entry, QuestionEntry):
-            made = _of_text(entry.origin, "question", entry.title, entry.answer)
         else:
-            made = None
+            made = _of_text(entry.origin, "question", entry.title, entry.answer)
         if made is None or leaked_prompt(made.text()):
             continue
         key = (made.symbol, made.title if made.symbol else f"{made.title} {made.url}")
@@ -79,8 +86,8 @@ def passages(corpus: Path, verified: Mapping[str, str]) -> list[Passage]:
     return sorted(kept.values(), key=lambda one: (one.package, one.title, one.url))
 
 
-def _of_object(entry: ApiEntry, verified: Mapping[str, str]) -> Passage | None:
-    symbol, doc = entry.documented.symbol, entry.doc
+def _of_object(subject: Subject, verified: str) -> Passage | None:
+    entry, symbol, doc = subject.entry, subject.symbol, subject.doc
     said = [sentence for paragraph in doc.paragraphs for sentence in sentences(paragraph)][:_SENTENCES]
     summary = " ".join(closed(one) for one in said)
     if doc.returns and len(summary) < LONGEST["summary"] // 2 and doc.returns.text:
@@ -88,18 +95,16 @@ def _of_object(entry: ApiEntry, verified: Mapping[str, str]) -> Passage | None:
     if not summary:
         return None
     lines = [f"{name}: {closed(sentences(one.text)[0])}" for name, one in doc.parameters.items() if one.text]
-    shown = verified.get(symbol, "")
-    example = shown or _shown(entry.snippets)
     origin = entry.origin
     return Passage(
         symbol=symbol,
-        title=cut(symbol.removeprefix(f"{BUILTINS}."), LONGEST["title"]),
+        title=cut(subject.spoken, LONGEST["title"]),
         kind=entry.documented.kind,
         signature=cut(_signature(entry.documented.parameters), LONGEST["signature"]),
         summary=cut(f"Deprecated. {summary}" if entry.deprecated else summary, LONGEST["summary"]),
         parameters=cut("\n".join(lines), LONGEST["parameters"]),
-        example=example,
-        verified=bool(shown),
+        example=verified or _own(subject),
+        verified=bool(verified),
         package=origin.package,
         version=origin.version,
         licence=origin.licence,
@@ -123,6 +128,12 @@ def _of_text(origin: Origin, kind: str, title: str, content: Sequence[Prose | Sn
         attribution=origin.attribution,
         url=origin.url,
     )
+
+
+def _own(subject: Subject) -> str:
+    """The documentation's own example: complete, with values printed as its prompt shows them; else as it stands."""
+    script, _ = first_examples(subject)
+    return script.code if script and len(script.code) <= LONGEST["example"] else _shown(subject.entry.snippets)
 
 
 def _shown(snippets: Iterable[Snippet]) -> str:

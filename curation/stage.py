@@ -93,7 +93,7 @@ def run(
         way = _Way(settings, folder, cache, out, table, _Log(rejected, report), progress, suite)
         sides = way.go(libraries)
     # Held-out records give the index no example: no reference answer is to be read in it.
-    documented = write_documentation(out, sides.train)
+    documented = write_documentation(out, sides.train, table)
     train = ground_records(sides.train, out, table, settings.grounded, settings.held_out)
     write_records(out / TRAIN, train)
     write_records(out / EVAL, sides.held_out)

@@ -46,13 +46,33 @@ def compose_page(
         seed: chooses among phrasings, examples and mutations.
         comparisons: takes in what it needs of the documented objects.
     """
+    for entry in entries:
+        if isinstance(entry, RecordEntry):
+            yield from record(entry, table)
+    for entry, example, span in with_examples(entries, table):
+        if isinstance(entry, ApiEntry):
+            yield from _about_object(Subject(entry, example, span, table, seed), comparisons)
+        elif isinstance(entry, SectionEntry):
+            yield from Narrative(entry, example, span, table, seed).drafts()
+        else:
+            yield from question(entry, example, span, table)
+
+
+def with_examples(
+    entries: Sequence[Entry], table: SymbolTable
+) -> Iterator[tuple[ApiEntry | SectionEntry | QuestionEntry, Example, range]]:
+    """Each entry of a page that has text, with the statements up to its last, and the places of its own among them.
+
+    Args:
+        entries: all entries of the page, in its order; entries without an address are pages of their own.
+        table: what exists in the documented libraries.
+    """
     above: list[Step] = []
     page = ""
     for entry in entries:
         if not entry.origin.page or entry.origin.page != page:
             above, page = [], entry.origin.page
         if isinstance(entry, RecordEntry):
-            yield from record(entry, table)
             continue
         own = read_snippets(
             entry.snippets
@@ -64,13 +84,7 @@ def compose_page(
         context = [] if isinstance(entry, QuestionEntry) else above[-CONTEXT:]
         steps = [*context, *own]
         example = Example(steps, Imports(_module(entry), table, load_phrasings()))
-        span = range(len(context), len(steps))
-        if isinstance(entry, ApiEntry):
-            yield from _about_object(Subject(entry, example, span, table, seed), comparisons)
-        elif isinstance(entry, SectionEntry):
-            yield from Narrative(entry, example, span, table, seed).drafts()
-        else:
-            yield from question(entry, example, span, table)
+        yield entry, example, range(len(context), len(steps))
         above.extend(own)
 
 

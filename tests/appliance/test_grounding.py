@@ -116,11 +116,13 @@ def test_a_passage_cannot_leave_its_place(reader: Expert) -> None:
 def test_passages_have_a_budget(reader: Expert, documented: Path, tmp_path: Path) -> None:
     messages = [{"role": "user", "content": "What is `zoo.long`?"}]
     (source,) = reader.ground(messages).sources
-    assert source.brief and "zoo.count" not in source.text  # a quarter of the context of 512 is too little for all
+    assert (
+        source.form == "brief" and "zoo.count" not in source.text
+    )  # a quarter of the context of 512 is too little for all
     settings = ApplianceSettings(context=2048, gpu_layers=0, grounding=Grounding(enabled=True, tokens=1000))
     with Expert(documented, settings, tmp_path) as roomy:
         (source,) = roomy.ground(messages).sources
-        assert not source.brief and "zoo.count(39)" in source.text
+        assert source.form == "whole" and "zoo.count(39)" in source.text
 
 
 def test_a_long_question_leaves_room_for_its_answer(reader: Expert) -> None:
