@@ -18,7 +18,7 @@ MAX_CODE = 20_000
 """Characters of an answer's code that are checked; what comes after them is not."""
 Check = Callable[[str], Sequence[Finding]]
 """What some code names that does not exist; a SyntaxError where it is no Python."""
-_FENCE = re.compile(r"[ \t]*(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)")
+_FENCE = re.compile(r"[ \t]*+(?P<fence>`{3,}+|~{3,}+)(?P<info>[^`]*)")
 _PYTHON = ("python", "python3", "py")
 
 

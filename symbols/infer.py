@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from symbols.table import ABSTRACT, BUILTINS, EXACT, LABELS, OPAQUE, RECEIVER, UNKNOWN, SymbolTable
 
 MAX_ALTERNATIVES = 16
 MAX_DEPTH = 5
+MAX_SIZE = 200
+"""Instances that a type is made of; the arguments of a larger one are unknown."""
 _ELEMENTS = 24
 
 _OPERATORS: dict[type[ast.operator], str] = {
@@ -56,6 +58,15 @@ class Instance:
     """The class's type arguments, e.g. of a `list`'s elements."""
     exact: bool = False
     """Whether it is of exactly this class and of none that is derived from it."""
+    size: int = field(default=1, init=False, compare=False, repr=False)
+    """How many instances it is made of, itself and its arguments'."""
+
+    def __post_init__(self) -> None:
+        size = 1 + sum(one.size for types in self.arguments for one in types or ())
+        if size > MAX_SIZE:  # `x = list(zip(x, x))` doubles it each time
+            object.__setattr__(self, "arguments", ())
+        else:
+            object.__setattr__(self, "size", size)
 
 
 Types = tuple[Instance, ...] | None

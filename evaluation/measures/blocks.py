@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 
-_FENCE = re.compile(r"[ \t]*(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)")
+_FENCE = re.compile(r"[ \t]*+(?P<fence>`{3,}+|~{3,}+)(?P<info>[^`]*)")
 _PYTHON = ("python", "python3", "py")
 
 
