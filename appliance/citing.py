@@ -21,7 +21,7 @@ LEAST_WORDS = 3
 """Words that say something, beside names, of a sentence that can be cited."""
 LEAST_SHARE = 0.6
 """Share of them that the passage has to have."""
-_CODE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n]*\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"^[ \t]*+(`{3,}+|~{3,}+)[^\n]*\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 _SENTENCE = re.compile(r"\S(?:[^\n]*?(?:[.!?](?=\s|$)(?<!e\.g\.)(?<!i\.e\.)|$))", re.MULTILINE)
 _BULLET = re.compile(r"(?:[-*+]|\d+[.)])\s+")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")

@@ -21,7 +21,7 @@ _PLACE = re.compile(r'File "[^"\n]*", line \d+(?:, in \S+)?|File "[^"\n]*"|https
 _NAME = re.compile(r"(?<![\w.])@?([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|[A-Za-z_]\w*)(?P<call>\()?")
 _TICKS = re.compile(r"`{1,2}\.?([A-Za-z_][\w.]*)(?:\([^`]*\))?`{1,2}")
 _SUFFIXES = (("ies", "y"), ("sses", "ss"), ("ss", "ss"), ("us", "us"), ("ing", ""), ("ed", ""), ("es", "e"), ("s", ""))
-_FENCED = re.compile(r"^(`{3,}|~{3,}).*?(?:^\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"^(`{3,}+|~{3,}+).*?(?:^\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 _TRACEBACK = re.compile(
     r"^[ \t]*Traceback \(most recent call last\):\n(?P<frames>(?:[ \t]+.*\n|\n)*)(?P<error>.*)", re.MULTILINE
 )
