@@ -13,7 +13,7 @@ from bundle.errors import EvaluationError
 from bundle.stage import Progress, StageResult
 from evaluation.candidate_settings import RecordedCandidate
 
-FORMAT = 5
+FORMAT = 6
 """Raised by hand when the same answers would be graded otherwise."""
 
 

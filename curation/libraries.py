@@ -24,7 +24,7 @@ from symbols.introspect import IntrospectionError, walk_packages
 from symbols.table import FORMAT as TABLE_FORMAT
 from symbols.table import SymbolTable, SymbolTableError
 
-FORMAT = 1
+FORMAT = 2
 """Raised when introspection would find something else in the same library."""
 _DOCUMENTED: TypeAdapter[Documented] = TypeAdapter(Documented)
 

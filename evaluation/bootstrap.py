@@ -33,13 +33,13 @@ class Series:
 
     @property
     def each(self) -> list[float]:
-        """The value of each question by itself."""
-        return [total / weight for total, weight in zip(self.totals, self.weights, strict=True)]
+        """The value of each question by itself; 0 of those that weigh nothing."""
+        return [total / weight if weight else 0.0 for total, weight in zip(self.totals, self.weights, strict=True)]
 
     def resampled(self, draws: Sequence[Sequence[int]]) -> list[float]:
         """The mean in each draw."""
         total, weight = self.totals.__getitem__, self.weights.__getitem__
-        return [sum(map(total, draw)) / sum(map(weight, draw)) for draw in draws]
+        return [sum(map(total, draw)) / (sum(map(weight, draw)) or 1) for draw in draws]
 
 
 def draw_again(count: int, seed: int) -> list[list[int]]:

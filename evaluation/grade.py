@@ -28,6 +28,8 @@ class Graded:
     code: CodeMeasures
     ends_by_itself: bool
     repetition: float
+    asked: bool = True
+    """Whether its question is about a symbol."""
     verdict: Verdict | None = None
     """How its code ran; None where it wasn't run."""
 
@@ -43,6 +45,7 @@ class Graded:
             "no python block": not self.code.python_block,
             "invalid Python": self.code.python_block and not self.code.valid_python,
             f"unknown: {', '.join(self.code.unknown)}": bool(self.code.unknown),
+            f"deprecated: {', '.join(self.code.deprecated)}": bool(self.code.deprecated),
             "does not use the symbol": self.code.valid_python and not self.code.uses_symbol,
             f"does not run: {self.verdict.detail if self.verdict else ''}": bool(self.verdict) and not self.runs,
             "cut off": not self.ends_by_itself,
@@ -57,9 +60,10 @@ def grade(questions: Sequence[Record], spoken: Interview, table: SymbolTable) ->
         Graded(
             answer,
             loss,
-            measure_code(answer.text, record.provenance.symbol, table),
+            measure_code(answer.text, record.provenance.symbol, table, record.question),
             answer.finish_reason == "stop",
             repetition(answer.text),
+            bool(record.provenance.symbol),
         )
         for record, answer, loss in zip(questions, spoken.answers, losses, strict=True)
     ]
@@ -75,13 +79,17 @@ def series(graded: Sequence[Graded], *, ran: bool) -> dict[str, Series]:
     losses = [one.loss for one in graded if one.loss]
     waits = [one.answer.first_token for one in graded if one.answer.first_token is not None]
     counted = all(one.answer.length for one in graded)
+    asked = [float(one.asked) for one in graded]
     return {
         **({"loss": Series([one.total for one in losses], [one.tokens for one in losses])} if losses else {}),
         "python_block": Series.of([one.code.python_block for one in graded]),
         "valid_python": Series.of([one.code.valid_python for one in graded]),
         "existing_symbols": Series.of([one.code.existing_symbols for one in graded]),
         "unknown_symbols": Series.of([bool(one.code.unknown) for one in graded]),
-        "uses_symbol": Series.of([one.code.uses_symbol for one in graded]),
+        "deprecated": Series.of([bool(one.code.deprecated) for one in graded]),
+        **(
+            {"uses_symbol": Series([one.asked and one.code.uses_symbol for one in graded], asked)} if any(asked) else {}
+        ),
         **({"runs": Series.of([one.runs for one in graded])} if ran else {}),
         "ends_by_itself": Series.of([one.ends_by_itself for one in graded]),
         "repetition": Series.of([one.repetition for one in graded]),

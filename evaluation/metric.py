@@ -66,7 +66,7 @@ METRICS = (
         "valid Python",
         "quality",
         "higher",
-        "share of answers with a python block whose python blocks all parse; no block counts as invalid",
+        "share of answers with a python block whose python blocks are all Python; no block counts as invalid",
         "%",
     ),
     Metric(
@@ -74,7 +74,8 @@ METRICS = (
         "existing symbols",
         "quality",
         "higher",
-        "share of answers whose code is valid and names only imports, attributes and keyword arguments that exist",
+        "share of answers whose code is valid and names only imports, attributes, keyword arguments and functions that "
+        "exist",
         "%",
     ),
     Metric(
@@ -82,7 +83,15 @@ METRICS = (
         "made-up names",
         "quality",
         "lower",
-        "share of answers whose code names an import, an attribute or a keyword argument that doesn't exist",
+        "share of answers whose code names an import, attribute, keyword argument or function that doesn't exist",
+        "%",
+    ),
+    Metric(
+        "deprecated",
+        "deprecated names",
+        "quality",
+        "lower",
+        "share of answers whose code uses what its library's documentation calls deprecated",
         "%",
     ),
     Metric(
@@ -90,7 +99,8 @@ METRICS = (
         "uses the symbol",
         "quality",
         "higher",
-        "share of answers whose code is valid and uses the symbol asked about, by the last part of its name",
+        "share of answers whose code is valid and uses the symbol asked about, by the last part of its name; of "
+        "questions about a symbol",
         "%",
     ),
     Metric(
@@ -123,7 +133,7 @@ METRICS = (
         "suite: valid",
         "suite",
         "higher",
-        "of the suite's answers, the share with a python block whose python blocks all parse",
+        "of the suite's answers, the share with a python block whose python blocks are all Python",
         "%",
     ),
     Metric(
@@ -132,6 +142,14 @@ METRICS = (
         "suite",
         "higher",
         "of the suite's answers, the share whose code is valid and names only what exists",
+        "%",
+    ),
+    Metric(
+        "suite_deprecated",
+        "suite: deprecated",
+        "suite",
+        "lower",
+        "of the suite's answers, the share whose code uses what its library's documentation calls deprecated",
         "%",
     ),
     Metric(

@@ -84,7 +84,7 @@ def _groups(report: Report) -> list[str]:
     """The suite's metrics by category and by library: two candidates in one cell, several in lines of their own."""
     if report.suite is None:
         return []
-    metrics = [metric for metric in METRICS if metric.group == "suite"]
+    metrics = [metric for metric in METRICS if metric.group == "suite" and metric.better == "higher"]
     several = len(report.order) > 2
     parts = [f"## The suite{'' if several else ', ' + ' → '.join(map(markdown, report.order))}"]
     for kind, groups in report.suite.by.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from symbols.finding import Finding, Problem, nearest, unused
 from symbols.flow import Flow, guards
@@ -96,6 +96,22 @@ def binds(node: ast.AST) -> Iterator[str]:
         yield from node.names
 
 
+def dotted_name(node: ast.AST, bound: Mapping[str, str]) -> str | None:
+    """The full dotted name of a name, or of an attribute chain on one, that stands for one; else None.
+
+    Args:
+        node: the expression.
+        bound: as `bound_names` gives it.
+    """
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name) or node.id not in bound:
+        return None
+    return ".".join([bound[node.id], *reversed(parts)])
+
+
 class _Checker(ast.NodeVisitor):
     def __init__(self, table: SymbolTable, bound: dict[str, str]) -> None:
         self._table = table
@@ -118,7 +134,7 @@ class _Checker(ast.NodeVisitor):
                 self._check_chain(node, f"{node.module}.{alias.name}")
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        dotted = self._dotted(node)
+        dotted = dotted_name(node, self._bound)
         if dotted is None:
             self.generic_visit(node)
         elif isinstance(node.ctx, ast.Load):
@@ -126,7 +142,7 @@ class _Checker(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
-        dotted = self._dotted(node.func)
+        dotted = dotted_name(node.func, self._bound)
         reference = self._table.resolve(dotted) if dotted else None
         taken = None if reference is None else self._table.call_keywords(reference)
         if taken is None or dotted is None:
@@ -135,16 +151,6 @@ class _Checker(ast.NodeVisitor):
             if keyword.arg is not None and keyword.arg not in taken:
                 near = nearest(keyword.arg, taken)
                 self._report(keyword, f"{_spoken(dotted)}({keyword.arg})", "no-such-keyword", near, unused(node, taken))
-
-    def _dotted(self, node: ast.expr) -> str | None:
-        """The full dotted name of an attribute chain on a followed name."""
-        parts: list[str] = []
-        while isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        if not isinstance(node, ast.Name) or node.id not in self._bound:
-            return None
-        return ".".join([self._bound[node.id], *reversed(parts)])
 
     def _check_module(self, node: ast.AST, dotted: str) -> bool:
         """Report a module that does not exist; whether it is one of a library in the table."""

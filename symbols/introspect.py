@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -146,19 +146,22 @@ class PackageWalk(Iterator[Entry]):
         timer.daemon = True  # it must not keep the program alive when the consumer fails
         timer.start()
         importing = ""
+        deprecated: set[str] = set()
         try:
             assert process.stdout is not None
             while line := process.stdout.readline(MAX_LINE):
                 value = self._parse(line)
                 if "entry" in value:
-                    yield _entry(value["entry"])
+                    entry = _entry(value["entry"])
+                    deprecated |= {entry.symbol} if entry.deprecated else set()
+                    yield entry
                 elif "importing" in value:
                     importing = str(value["importing"])
                 elif "missing" in value:
                     name, reason = value["missing"]
                     self.missing[str(name)] = str(reason)
                 elif "table" in value:
-                    self._table = SymbolTable.from_json(value["table"])
+                    self._table = replace(SymbolTable.from_json(value["table"]), deprecated=frozenset(deprecated))
                     self.skipped = int(value["skipped"])
         except (UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise IntrospectionError(f"{self._python}: the worker's answer can't be read ({error})") from None

@@ -100,6 +100,8 @@ class SymbolTable:
     """Types, each a union of alternatives."""
     scopes: Sequence[Scope] = field(repr=False)
     """All modules and classes."""
+    deprecated: frozenset[str] = frozenset()
+    """Full dotted names of what its documentation calls deprecated."""
 
     def member(self, reference: int, name: str) -> int | None:
         """What an attribute of `reference` refers to; None where a scope has no such attribute."""
@@ -163,6 +165,11 @@ class SymbolTable:
                         names[name] = (*names.get(name, ()), number)
             self._heirs[reference] = names
         return self._heirs[reference]
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every name that any module or class has."""
+        return frozenset(name for scope in self.scopes for name in scope.members)
 
     @cached_property
     def _heirs(self) -> dict[int, Mapping[str, tuple[int, ...]]]:
@@ -247,6 +254,7 @@ class SymbolTable:
                 ),
             ],
             [*self.scopes, *moved],
+            self.deprecated | other.deprecated,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -283,6 +291,7 @@ class SymbolTable:
             "leaves": [[one.keywords, one.result, one.value] for one in self.leaves],
             "types": [[list(one) for one in union] for union in self.types],
             "scopes": scopes,
+            "deprecated": sorted(self.deprecated),
         }
 
     @classmethod
@@ -304,6 +313,7 @@ class SymbolTable:
                 [Leaf(*map(_number, one)) for one in value["leaves"]],
                 [tuple(tuple(map(_number, one)) for one in union) for union in value["types"]],
                 [_scope(one) for one in value["scopes"]],
+                frozenset(map(str, value.get("deprecated", ()))),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             if isinstance(error, SymbolTableError):

@@ -56,6 +56,7 @@ class Judged:
             "no python block": not self.code.python_block,
             "invalid Python": self.code.python_block and not self.code.valid_python,
             f"unknown: {', '.join(self.code.unknown)}": bool(self.code.unknown),
+            f"deprecated: {', '.join(self.code.deprecated)}": bool(self.code.deprecated),
             f"lacks {missing}": bool(missing),
             "cut off": not self.ends_by_itself,
         }
@@ -77,7 +78,7 @@ def judge(
         Judged(
             question,
             answer,
-            measure_code(answer.text, "", table),
+            measure_code(answer.text, "", table, f"{question.text} {question.check.before if question.check else ''}"),
             completeness(question, answer.text),
             verdicts[number] if verdicts is not None and question.check else None,
         )
@@ -90,6 +91,7 @@ def suite_series(judged: Sequence[Judged]) -> dict[str, Series]:
     return {
         "suite_valid_python": Series.of([one.code.valid_python for one in judged]),
         "suite_existing_symbols": Series.of([one.code.existing_symbols for one in judged]),
+        "suite_deprecated": Series.of([bool(one.code.deprecated) for one in judged]),
         "suite_complete": Series.of([one.completeness.share for one in judged]),
         "suite_ends_by_itself": Series.of([one.ends_by_itself for one in judged]),
     }

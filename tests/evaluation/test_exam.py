@@ -72,6 +72,7 @@ def test_the_suite_is_asked_judged_and_reported(make_endpoint, make_dataset, tem
     means = {name: {metric: one.mean for metric, one in own.items()} for name, own in report.candidates.items()}
     assert means["base"] | {"suite_valid_python": 1, "suite_existing_symbols": 0} == means["base"]
     assert means["base"] | {"suite_complete": 0, "suite_passes": 0, "suite_ends_by_itself": 1} == means["base"]
+    assert means["tuned"].pop("suite_deprecated") == 0
     assert all(means["tuned"][metric] == 1 for metric in means["tuned"] if metric.startswith("suite_"))
     assert report.pairs["suite_passes"].difference == 1 and report.pairs["suite_passes"].p == 2 / 2**3
     assert report.pairs["suite_complete"].p == 2 / 2**6

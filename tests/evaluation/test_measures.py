@@ -1,7 +1,7 @@
 import pytest
 
 from evaluation.measures.blocks import python_blocks
-from evaluation.measures.code import CodeMeasures, measure_code
+from evaluation.measures.code import CodeMeasures, measure_code, valid_python
 from evaluation.measures.text import repetition
 from symbols.table import SymbolTable
 
@@ -64,6 +64,58 @@ def test_code_is_measured(table, answer, expected):
 def test_a_name_that_does_not_exist_is_found(table, code):
     measures = measure_code(block(code), "json.dumps", table)
     assert measures.valid_python and not measures.existing_symbols and len(measures.unknown) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "unknown"),
+    [
+        ("import json\njson.dumps(to_text(1))", ("to_text",)),
+        ("def later():\n    return to_text(1)", ("to_text",)),
+        ("def to_text(x): ...\nto_text(1)", ()),
+        ("to_text.call()", ()),  # somebody's object
+        ("from json import *\nto_text(1)", ()),
+        ("dumps(1)", ()),  # an import is missing, which is no name made up
+        ("read_config('a')", ()),  # the question has it
+        ("try:\n    to_text\nexcept NameError:\n    pass", ()),
+    ],
+)
+def test_a_function_that_comes_from_nowhere_is_made_up(table, code, unknown):
+    measures = measure_code(block(code), "", table, "Why does read_config fail?")
+    assert measures.valid_python and measures.unknown == unknown and measures.existing_symbols == (not unknown)
+
+
+@pytest.mark.parametrize(
+    ("code", "uses"),
+    [
+        ("from json import dumps as write\nwrite(1)", True),
+        ("import json as j\nj.dumps(1)", True),
+        ("from json import *\ndumps(1)", True),
+        ("from json import dumps", False),
+        ("writer.dumps(1)", True),
+        ("dumps(1)", False),
+        ("def f(dumps): return dumps", False),
+        ("dumps = 1\nprint(dumps)", False),
+        ("import math as json\njson.dumps(1)", False),
+    ],
+)
+def test_a_symbol_is_used_where_it_comes_from_its_library(table, code, uses):
+    assert measure_code(block(code), "json.dumps", table).uses_symbol == uses
+
+
+@pytest.mark.parametrize("symbol", ["builtins.sorted", ""])
+def test_a_symbol_that_is_built_in_or_none_at_all(table, symbol):
+    assert measure_code(block("sorted([2, 1])"), symbol, table).uses_symbol
+    assert measure_code(block("sorted = 1\nsorted"), symbol, table).uses_symbol == (not symbol)
+
+
+@pytest.mark.parametrize("code", ["f(a=1, a=2)", "return 1", "def f(a, a): pass", "break", "x = 1\nglobal x"])
+def test_what_python_refuses_is_not_valid(table, code):
+    assert not measure_code(block(code), "", table).valid_python
+    assert not valid_python(block(code))
+
+
+def test_a_prompt_may_await(table):
+    assert measure_code(block("import asyncio\nawait asyncio.sleep(0)"), "", table).valid_python
 
 
 @pytest.mark.parametrize(

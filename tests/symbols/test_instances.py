@@ -142,7 +142,12 @@ def test_a_finding_says_where_and_what_is_near(table: SymbolTable) -> None:
 
 @pytest.mark.parametrize(
     ("line", "kind"),
-    [("x = list(zip(x, x))", "list"), ("x = {1: x, 2: [x]}", "dict"), ("x = x, [x]", "tuple"), ("x = [x, [x]]", "list")],
+    [
+        ("x = list(zip(x, x))", "list"),
+        ("x = {1: x, 2: [x]}", "dict"),
+        ("x = x, [x]", "tuple"),
+        ("x = [x, [x]]", "list"),
+    ],
 )
 def test_a_type_that_doubles_with_each_line_stays_small(table: SymbolTable, line: str, kind: str) -> None:
     assert names("\n".join(["x = [1]", *[line] * 60, "x.nothing"]), table) == [f"{kind}.nothing"]
