@@ -41,9 +41,7 @@ def evaluate(
             raise GateError(
                 f"the gate stopped it for {count} metric{'s' if count > 1 else ''}; see {shown(report / 'report.md')}"
             )
-        against = f"{outcome.compared} metrics against {shown(accepted)}" if outcome.compared else ""
-        limits = f"{outcome.limited} limits" if outcome.limited else ""
-        typer.echo(f"The gate lets it pass: {' and '.join(filter(None, (against, limits)))}.")
+        typer.echo(f"The gate lets it pass: {outcome.held_to(shown(accepted))}.")
     if accept:
         count = accept_report(report, accepted)
         typer.echo(f"Accepted: {count} answers in {shown(accepted)}, which later runs are compared with.")

@@ -19,7 +19,7 @@ from evaluation.answers import ANSWERS
 from evaluation.bootstrap import Series
 from evaluation.escape import one_line
 from evaluation.estimate import compare
-from evaluation.gate import judge_one
+from evaluation.gate import finer, judge_one
 from evaluation.metric import METRICS
 from evaluation.report import Report, load_report
 from evaluation.settings import EvaluationSettings
@@ -33,13 +33,17 @@ class _Line(BaseModel):
 
     candidate: str
     set: str
+    symbol: str = ""
     question: str
     loss: float | None = None
     reference_tokens: int | None = Field(default=None, ge=1)
     python_block: bool
     valid_python: bool
     existing_symbols: bool
+    unknown: tuple[str, ...] | None = None
+    deprecated: tuple[str, ...] | None = None
     uses_symbol: bool = False
+    runs: bool | None = None
     ends_by_itself: bool
     repetition: float = 0
     complete: float = 0
@@ -47,15 +51,19 @@ class _Line(BaseModel):
 
     def measures(self) -> dict[str, tuple[float, float]]:
         """Metric → total and weight."""
-        names = ["valid_python", "existing_symbols", "ends_by_itself"]
+        of_both = ("valid_python", "existing_symbols", "ends_by_itself")
+        values: dict[str, float | None] = {name: getattr(self, name) for name in of_both}
+        values["deprecated"] = None if self.deprecated is None else bool(self.deprecated)
         if self.set == "suite":
-            values = {f"suite_{name}": float(getattr(self, name)) for name in names}
+            values = {f"suite_{name}": value for name, value in values.items()}
             values |= {"suite_complete": self.complete}
-            values |= {"suite_passes": float(self.check == "passed")} if self.check is not None else {}
-            return {name: (value, 1.0) for name, value in values.items()}
-        values = {name: float(getattr(self, name)) for name in (*names, "python_block", "uses_symbol", "repetition")}
-        found = {name: (value, 1.0) for name, value in values.items()}
-        if self.loss is not None and self.reference_tokens:
+            values |= {"suite_passes": None if self.check is None else self.check == "passed"}
+        else:
+            values |= {name: getattr(self, name) for name in ("python_block", "repetition", "runs")}
+            values |= {"unknown_symbols": None if self.unknown is None else bool(self.unknown)}
+            values |= {"uses_symbol": self.uses_symbol if self.symbol else None}
+        found = {name: (float(value), 1.0) for name, value in values.items() if value is not None}
+        if self.set != "suite" and self.loss is not None and self.reference_tokens:
             found["loss"] = (self.loss * self.reference_tokens, float(self.reference_tokens))
         return found
 
@@ -68,8 +76,16 @@ class Outcome:
     """A line for each metric that it stops for; empty lets the model pass."""
     compared: int
     """By how many metrics it was compared with what was accepted."""
+    questions: int
+    """On how many questions at most."""
     limited: int
     """How many limits it was held to."""
+
+    def held_to(self, accepted: str) -> str:
+        """What it was held to, in words; `accepted` is how the file is called."""
+        compared = f"{_many(self.compared, 'metric')} of {_many(self.questions, 'question')} against {accepted}"
+        parts = [compared if self.compared else "", _many(self.limited, "limit") if self.limited else ""]
+        return " and ".join(filter(None, parts))
 
 
 def gated(report: Report) -> str:
@@ -97,7 +113,8 @@ def check(folder: Path, accepted: Path, settings: EvaluationSettings) -> Outcome
     report = load_report(folder)
     limits = settings.gate.limits
     failed = _below(report, limits)
-    compared = 0
+    compared: set[str] = set()
+    questions = 0
     if accepted.is_file():
         before, after = _read(accepted, ""), _read(folder / ANSWERS, gated(report))
         drops = settings.allowed_drop.model_dump() | settings.gate.drops
@@ -109,15 +126,22 @@ def check(folder: Path, accepted: Path, settings: EvaluationSettings) -> Outcome
             first, second = (Series(*zip(*(own[key] for key in both), strict=True)) for own in (old, new))
             pair = compare({metric.name: first}, {metric.name: second}, len(both), report.seed)[metric.name]
             stopped = judge_one(metric, first.mean, second.mean, pair, drops[metric.name])
-            failed += [f"{stopped}, on {len(both)} questions"] if stopped else []
-            compared += 1
-    if not compared and not limits:
+            failed += [f"{stopped}, on {_many(len(both), 'question')}"] if stopped else []
+            compared.add(metric.name)
+            questions = max(questions, len(both))
+        given = settings.gate.drops if "drops" in settings.gate.model_fields_set else {}
+        failed += [f"{name} may not drop and can't be compared" for name in given if compared and name not in compared]
+    if not compared and (accepted.is_file() or not limits):
         why = "no question of it is among these" if accepted.is_file() else "no such file"
         raise EvaluationError(
-            f"{accepted}: {why}, so the gate has nothing to compare with; run `boffin evaluate --accept`, "
-            "or set `evaluation.gate.limits`"
+            f"{accepted}: {why}, so the gate has nothing to compare with; run `boffin evaluate --accept`"
+            + ("" if limits else ", or set `evaluation.gate.limits`")
         )
-    return Outcome(failed, compared, len(limits))
+    return Outcome(failed, len(compared), questions, len(limits))
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _below(report: Report, limits: Mapping[str, float]) -> list[str]:
@@ -130,8 +154,9 @@ def _below(report: Report, limits: Mapping[str, float]) -> list[str]:
             failed.append(f"{metric.title} has a limit and wasn't measured")
         elif found.mean != limit and metric.is_gain(limit - found.mean):
             word = "below" if metric.better == "higher" else "above"
-            shown = metric.with_unit(metric.number(found.mean))
-            failed.append(f"{metric.title} is {shown}, {word} its limit {metric.with_unit(metric.number(limit))}")
+            fine = finer(metric) if metric.number(found.mean) == metric.number(limit) else metric
+            shown, at = (fine.with_unit(fine.number(value)) for value in (found.mean, limit))
+            failed.append(f"{metric.title} is {shown}, {word} its limit {at}")
     return failed
 
 

@@ -39,7 +39,7 @@ class Violation:
     """The largest allowed difference, without a sign."""
 
     def __str__(self) -> str:
-        digits = self.metric if self.metric.unit == "%" else _finer(self.metric)
+        digits = self.metric if self.metric.unit == "%" else finer(self.metric)
         verb = "fell" if self.metric.better == "higher" else "rose"
         numbers = f"from {digits.number(self.before)} to {digits.with_unit(digits.number(self.after))}"
         low, high = digits.number(self.low, signed=True), digits.number(self.high, signed=True)
@@ -74,7 +74,7 @@ def judge_one(metric: Metric, before: float, after: float, pair: Difference, all
     return None
 
 
-def _finer(metric: Metric) -> Metric:
+def finer(metric: Metric) -> Metric:
     """The metric shown with one digit more: a loss that may rise by 0.05 has to be seen to rise by 0.051."""
     return Metric(
         metric.name, metric.title, metric.group, metric.better, metric.meaning, metric.unit, metric.digits + 1

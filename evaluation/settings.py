@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -39,9 +40,11 @@ class GateSettings(SettingsPart):
     @model_validator(mode="after")
     def _metrics(self) -> Self:
         judged = {metric.name: metric for metric in METRICS if metric.better}
-        for name in self.limits:
+        for name, limit in self.limits.items():
             if name not in judged:
                 raise ValueError(f"`limits` names no metric ({name!r}); there are {', '.join(judged)}")
+            if not isfinite(limit):
+                raise ValueError(f"`limits.{name}` is {limit}; give a number")
         for name, drop in self.drops.items():
             if name not in judged or judged[name].group not in ("quality", "suite"):
                 have = [metric.name for metric in judged.values() if metric.group in ("quality", "suite")]

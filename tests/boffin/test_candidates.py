@@ -242,6 +242,7 @@ def test_the_examples_of_the_documentation_are_valid(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("gate", "said"),
     [
+        ("limits = { loss = nan }", "`limits.loss` is nan; give a number"),
         ("limits = { los = 1 }", "`limits` names no metric ('los'); there are loss, "),
         ("drops = { seconds = 1 }", "`drops` names no metric of answers ('seconds'); there are loss, "),
         ("drops = { loss = -1 }", "`drops.loss` is -1.0; give a number from 0 on"),

@@ -99,7 +99,7 @@ def test_the_gate_stops_a_worse_model_and_lets_the_same_pass(project: Path, repo
     assert accepted.count("\n") == QUESTIONS and '"candidate": "base"' not in accepted
 
     code, said, lines = evaluate(project, "--gate")
-    assert code == 0 and not lines and "The gate lets it pass: 3 metrics against " in said
+    assert code == 0 and not lines and f"The gate lets it pass: 3 metrics of {QUESTIONS} questions against " in said
 
     report(30)
     code, said, lines = evaluate(project, "--gate", "--accept")
@@ -117,8 +117,12 @@ def test_the_gate_stops_a_worse_model_and_lets_the_same_pass(project: Path, repo
 
 
 def test_limits_need_nothing_accepted(project: Path, report: Callable[..., Path]) -> None:
+    report(39)
+    flags = ["--gate", "--set", "evaluation.gate.limits={valid_python=0.98}"]
+    code, said, lines = evaluate(project, *flags)
+    assert code == 1 and lines == ["gate: valid Python is 97.5 %, below its limit 98.0 %"]
     report(30)
-    flags = ["--gate", "--set", "evaluation.gate.limits={valid_python=0.75, repetition=0.1}"]
+    flags[-1] = "evaluation.gate.limits={valid_python=0.75, repetition=0.1}"
     code, said, _ = evaluate(project, *flags)
     assert code == 0 and "The gate lets it pass: 2 limits." in said
     flags[-1] = "evaluation.gate.limits={valid_python=0.8, repetition=-0.1, suite_passes=0.2}"
@@ -138,6 +142,36 @@ def test_what_may_be_chance_passes(project: Path, report: Callable[..., Path]) -
     assert len(check(report(37), project / "accepted.jsonl", strict).failed) == 1
 
 
+@pytest.mark.parametrize("metric", ["unknown_symbols", "runs", "uses_symbol", "deprecated", "python_block"])
+def test_each_metric_of_answers_can_be_held(project: Path, report: Callable[..., Path], metric: str) -> None:
+    folder, accepted = report(40), project / "accepted.jsonl"
+    accept(folder, accepted)
+    lines = [json.loads(line) for line in accepted.read_text().splitlines()]
+    worse = {
+        "unknown": ["json.x"],
+        "deprecated": ["json.y"],
+        "runs": False,
+        "uses_symbol": False,
+        "python_block": False,
+    }
+    own = [json.loads(line) | {"runs": True} for line in (folder / "answers.jsonl").read_text().splitlines()]
+    accepted.write_text("".join(json.dumps(line | {"runs": True}) + "\n" for line in lines))
+    (folder / "answers.jsonl").write_text("".join(json.dumps(line | worse) + "\n" for line in own))
+    (stopped,) = [
+        line
+        for line in check(folder, accepted, EvaluationSettings(gate=GateSettings(drops={metric: 0.1}))).failed
+        if "valid Python" not in line
+    ]
+    assert "on 40 questions" in stopped
+
+
+def test_what_may_not_drop_has_to_be_there(project: Path, report: Callable[..., Path]) -> None:
+    folder, accepted = report(40), project / "accepted.jsonl"
+    accept(folder, accepted)
+    settings = EvaluationSettings(gate=GateSettings(drops={"suite_passes": 0.1}))
+    assert check(folder, accepted, settings).failed == ["suite_passes may not drop and can't be compared"]
+
+
 def test_other_questions_can_not_be_compared(project: Path, report: Callable[..., Path]) -> None:
     folder, accepted = report(40), project / "accepted.jsonl"
     accept(folder, accepted)
@@ -145,6 +179,9 @@ def test_other_questions_can_not_be_compared(project: Path, report: Callable[...
     accepted.write_text(text.replace("How do I dump", "How did I dump"))
     with pytest.raises(EvaluationError, match="no question of it is among these"):
         check(folder, accepted, EvaluationSettings())
+    limited = EvaluationSettings(gate=GateSettings(limits={"valid_python": 0.1}))
+    with pytest.raises(EvaluationError, match="no question of it is among these"):
+        check(folder, accepted, limited)
     few = "".join(text.splitlines(keepends=True)[:5])
     accepted.write_text(few)
     assert check(folder, accepted, EvaluationSettings()).compared == 3
