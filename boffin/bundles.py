@@ -212,11 +212,15 @@ def _background(bundle: Named, repository: str) -> Background:
             records, held_out = (sum(1 for _ in read_records(dataset / name)) for name in (TRAIN, EVAL))
     stamp = workspace.stamp(REPORT)
     if stamp and stamp.inputs.get(BUNDLE) == STAGES[BUNDLE].content(bundle.folder):
+        from evaluation.escape import markdown
         from evaluation.page import table
         from evaluation.report import LEGEND, load_report
 
         found = load_report(workspace.path(REPORT))
-        report = f"{table(found)}\n\n{found.questions:,} held-out questions. Bold: the better value. {LEGEND}"
+        written = f" and, under “suite”, {found.suite.questions:,} written ones" if found.suite else ""
+        who = "\n".join(f"- {markdown(name)}: {markdown(what, 1000)}" for name, what in found.models.items())
+        asked = f"{found.questions:,} held-out questions{written}. Bold: the better value. {LEGEND}"
+        report = f"{table(found)}\n\n{asked}\n\n{who}"
     return Background(repository, records, held_out, report)
 
 

@@ -18,6 +18,7 @@ from boffin.evaluation_stage import recorded_file
 from boffin.project import Project
 from bundle.errors import SettingsError
 from bundle.manifest import load_manifest
+from bundle.passages import DOCUMENTATION
 from bundle.stage import Progress
 from evaluation.candidate import Candidate, Recording, Remote, Served
 from evaluation.candidate_settings import ALL, EVERYTHING, EndpointCandidate, QuantisedCandidate, RecordedCandidate
@@ -87,8 +88,17 @@ def _own(project: Project, name: str, artefact: str, quantisation: str = "", *, 
         with LocalServer(folder, settings, project.workspace.path("cache")) as server:
             yield Served(server.url, server.peak_memory)
 
-    trained = bool(manifest.adapter_digest)
-    return Candidate(name, "", manifest.name, model.quantisation, model.bytes, trained=trained, serve=serve)
+    enabled = settings.grounding.enabled
+    return Candidate(
+        name,
+        "",
+        manifest.name,
+        model.quantisation,
+        model.bytes,
+        reads=DOCUMENTATION in manifest.files and (manifest.reading is not None if enabled is None else enabled),
+        trained=bool(manifest.adapter_digest),
+        serve=serve,
+    )
 
 
 def _usual(project: Project) -> str:

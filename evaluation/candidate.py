@@ -63,6 +63,8 @@ class Candidate:
     """Whether its answers are asked for at temperature 0."""
     grounding: bool | None = None
     """Whether it is asked to read documentation before it answers; None leaves it to its server."""
+    reads: bool | None = None
+    """Whether its server lets it read where it isn't asked either way; None where that isn't known."""
     repair: bool = False
     """Whether it is asked to go on otherwise where its code has what doesn't exist; else that is left to its server."""
     trained: bool = True
@@ -82,8 +84,9 @@ class Candidate:
             parts = [f"{self.model} at {self.url}", *([] if self.system else ["without a system prompt"])]
         elif self.system == "":
             parts.append("with an empty system prompt")
-        if self.grounding is not None:
-            parts.append("after reading documentation" if self.grounding else "without reading documentation")
+        reads = self.reads if self.grounding is None else self.grounding
+        if reads is not None:
+            parts.append("after reading documentation" if reads else "without reading documentation")
         if self.repair:
             parts.append("repaired where its code has what doesn't exist")
         return ", ".join([*parts, *(["greedy"] if self.greedy else [])])

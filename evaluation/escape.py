@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+MOST_SHOWN = 20_000
+"""Characters of an answer that a page shows."""
 # Control characters but tab and newline, marks that turn the direction of writing, and Unicode's line separators.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#&~])")
@@ -29,7 +31,7 @@ def markdown(text: str, limit: int = 200) -> str:
     return _MARKDOWN.sub(r"\\\1", one_line(text, limit))
 
 
-def fenced(text: str, language: str, limit: int = 20_000) -> str:
+def fenced(text: str, language: str, limit: int = MOST_SHOWN) -> str:
     """A Markdown code block that the text can't close; what is beyond `limit` characters is counted, not shown."""
     shown = visible(text[:limit])
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", shown)), default=0))

@@ -57,7 +57,7 @@ METRICS = (
         "quality",
         "lower",
         "mean negative log-likelihood of the reference answers given their questions, in nats a token of the "
-        "candidate's own tokenizer, the end of the turn included",
+        "candidate's own tokenizer, the end of the turn included; documentation is never read for it",
         digits=2,
     ),
     Metric("python_block", "has a python block", "quality", "higher", "share of answers with a python block", "%"),
@@ -208,7 +208,7 @@ METRICS = (
         "usd_a_million_tokens",
         "a million tokens",
         "cost",
-        "lower",
+        "",
         "cost of a million tokens, prompts and answers in the proportion of these questions: by an endpoint's prices; "
         "for a model served here by `evaluation.cost`, all that a month costs over its tokens, at the speed measured "
         "here, and for the base without training",
@@ -220,7 +220,8 @@ METRICS = (
         "a thousand questions",
         "cost",
         "lower",
-        "the same for a thousand questions such as these, so that short answers count",
+        "the same for a thousand questions such as these: an endpoint is paid for its tokens, so that short answers "
+        "cost less; a model served here costs what a month does, however few of its hours it answers in",
         "USD",
         digits=2,
     ),

@@ -17,9 +17,6 @@ from evaluation.opinion_page import PLACE
 from evaluation.report import LEGEND, Report
 from evaluation.suite.changes import Changes
 
-MOST_SHOWN = 4000
-"""Characters of an answer to the suite that are shown."""
-
 
 @dataclass(frozen=True)
 class ExampleAnswer:
@@ -113,14 +110,14 @@ def _changes(changes: Changes) -> list[str]:
         (f"Where {changes.names[1]} lost most", changes.losses),
         (f"Where {changes.names[1]} gained most", changes.gains),
     ):
-        parts += [f"## {markdown(title)}"] if found else []
+        parts += [f"## {markdown(title)}", markdown(changes.meaning, 1000)] if found else []
         for number, change in enumerate(found, start=1):
             question = change.first.question
-            parts += [f"### {number}. {markdown(question.id)}", fenced(question.text, "text")]
+            parts += [f"### {number}. {markdown(question.id)}, {change.difference:+.2f}", fenced(question.text, "text")]
             for name, judged in zip(changes.names, (change.first, change.second), strict=True):
                 parts += [
                     f"**{markdown(name)}** · {markdown(judged.remarks)}",
-                    fenced(judged.answer.text, "markdown", MOST_SHOWN),
+                    fenced(judged.answer.text, "markdown"),
                 ]
     return parts
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from evaluation.escape import one_line, visible
+from evaluation.escape import MOST_SHOWN, one_line, visible
 from evaluation.estimate import Estimates
 from evaluation.method import method
 from evaluation.metric import METRICS
 from evaluation.opinion_page import PLACE, Section
-from evaluation.page import MOST_SHOWN, Example
+from evaluation.page import Example
 from evaluation.pictures import COLOURS, shares
 from evaluation.report import LEGEND, Report
 from evaluation.scatter import Dot, scatter

@@ -37,6 +37,18 @@ class Changes:
     """The largest first."""
     losses: Sequence[Change] = ()
     """The worst first."""
+    gained: int = 0
+    """How many questions the second answers better."""
+    lost: int = 0
+    """How many it answers worse."""
+
+    @property
+    def meaning(self) -> str:
+        """What is shown, in a sentence or two."""
+        return (
+            f"By the mean of what is measured on an answer: valid Python, existing symbols, completeness and, where it "
+            f"was run, the check. {self.names[1]} gained on {self.gained} questions and lost on {self.lost}."
+        )
 
 
 def changed(judged: Mapping[str, Sequence[Judged]]) -> Changes:
@@ -46,8 +58,6 @@ def changed(judged: Mapping[str, Sequence[Judged]]) -> Changes:
     first, second = list(judged)[:2]
     changes = [Change(one, other) for one, other in zip(judged[first], judged[second], strict=True)]
     order = sorted(changes, key=lambda change: change.difference)
-    return Changes(
-        (first, second),
-        [change for change in order[::-1] if change.difference > 0][:SHOWN],
-        [change for change in order if change.difference < 0][:SHOWN],
-    )
+    gains = [change for change in order[::-1] if change.difference > 0]
+    losses = [change for change in order if change.difference < 0]
+    return Changes((first, second), gains[:SHOWN], losses[:SHOWN], len(gains), len(losses))

@@ -13,7 +13,8 @@ from boffin.evaluation_stage import evaluation_depends
 from boffin.project import open_project
 from boffin.settings import load_settings
 from bundle.errors import BoffinError, BundleError, EvaluationError, SettingsError
-from bundle.manifest import Manifest, ModelFile, seal
+from bundle.manifest import Manifest, ModelFile, Reading, load_manifest, seal
+from bundle.passages import DOCUMENTATION
 from bundle.template import PromptTemplate
 
 PROJECT = """
@@ -123,6 +124,18 @@ def test_an_appliance_that_repairs_is_a_candidate_of_its_own(project: Path) -> N
     found = all_candidates(open_project(project, ["appliance.checking.policy=repair"]))
     assert {one.name: one.repair for one in found} == {"base": False, "tuned": False, "tuned repaired": True}
     assert len(names(project, "appliance.checking.policy=off")) == 2
+
+
+def test_a_candidate_says_whether_it_reads(project: Path) -> None:
+    """Here neither bundle has anything to read."""
+    assert all("without reading" in one.described for one in all_candidates(open_project(project, ())))
+    folder = project / "workspace" / "bundle"
+    (folder / DOCUMENTATION).write_bytes(b"x")
+    seal(folder, load_manifest(folder).model_copy(update={"reading": Reading(passages=2, tokens=300)}))
+    said = [one.described for one in all_candidates(open_project(project, ()))]
+    assert said == ["mini Q8_0, without reading documentation", "mini Q8_0, after reading documentation"]
+    off = all_candidates(open_project(project, ["appliance.grounding.enabled=false"]))
+    assert all("without reading" in one.described for one in off)
 
 
 def test_no_server_repairs_unasked(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The suite put to candidates, from the folder to the report."""
 
 import json
+import re
 
 import pytest
 
@@ -92,6 +93,7 @@ def test_the_suite_is_asked_judged_and_reported(make_endpoint, make_dataset, tem
     page = (out / "report.md").read_text()
     assert "| performance | 100 → 100 % | 0 → 100 % | 0 → 100 % | 0 → 100 % | 100 → 100 % |" in page
     assert "## Where tuned gained most" in page and "## Where tuned lost most" not in page
+    assert "tuned gained on 6 questions and lost on 0." in page and re.search(r"### 1\. stdlib-\d, \+\d\.\d\d\n", page)
     html = (out / "report.html").read_text()
     assert "Where tuned gained most" in html and html.count("<svg") == 6 and "json.dumpz(1)" in html
 
