@@ -12,7 +12,7 @@ READER := $(FULL) project.workspace=workspace-reading trainer.recipe=reading-rec
   trainer.adapter=workspace-expert/adapter curation.grounded.share=0.7 \
   'convert.quantisations=["Q8_0","Q6_K","Q5_K_M","Q4_K_M","Q4_0"]' \
   convert.held_out_records=128 convert.measured_records=16 convert.free_answers=24 convert.importance_bits=4 \
-  evaluation.all_candidates=true evaluation.questions=150 evaluation.suite_questions=100
+  'evaluation.candidates=[{kind="quantisation",types="all"}]' evaluation.questions=150 evaluation.suite_questions=100
 QUESTION := How do I make an array of evenly spaced numbers with numpy?
 EXTRAS := curation,trainer,convert,evaluation,appliance,web,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -49,7 +49,7 @@ demo: setup ## build a real expert from real documentation and open the chat (a 
 	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/boffin chat -C $(POCKET); \
 	else echo; echo "> $(QUESTION)"; $(BIN)/boffin ask -C $(POCKET) "$(QUESTION)" </dev/null; fi
 
-expert: setup ## the demo's project at full size: an epoch of all records, and one with documentation, for hours on a CPU
+expert: setup ## the demo's project at full size: an epoch of all records, half a one with documentation, for hours on a CPU
 	@$(BIN)/boffin curate -C $(POCKET) $(addprefix --set ,$(EXPERT))
 	@$(BIN)/boffin train -C $(POCKET) $(addprefix --set ,$(EXPERT))
 	@$(BIN)/boffin build -C $(POCKET) $(addprefix --set ,$(READER))
