@@ -10,7 +10,7 @@ import typer
 from boffin.artefacts import REPORT
 from boffin.project import open_project
 from boffin.run import run_stages, shown
-from bundle.errors import GateError
+from bundle.errors import BoffinError, GateError, OpinionError
 
 
 def evaluate(
@@ -20,12 +20,28 @@ def evaluate(
 
     Raises:
         GateError: the gate stopped it; each metric's line was printed before.
+        OpinionError: nothing but the judge or people's verdicts can't be used; the gate was asked all the same.
         BoffinError: whatever the stage finds wrong, or there is nothing to compare with.
     """
     assignments = [*assignments, *(["evaluation.all_candidates=true"] if everything else [])]
-    run_stages(folder, assignments, [REPORT], "evaluate" if force else "")
-    if not gate and not accept:
-        return
+    failed: OpinionError | None = None
+    try:
+        run_stages(folder, assignments, [REPORT], "evaluate" if force else "")
+    except OpinionError as error:
+        failed = error
+    try:
+        if gate or accept:
+            _hold(folder, assignments, gate=gate, accept=accept)
+    except BoffinError:
+        if failed:
+            typer.echo(f"boffin: {failed}", err=True)
+        raise
+    if failed:
+        raise failed
+
+
+def _hold(folder: Path, assignments: Sequence[str], *, gate: bool, accept: bool) -> None:
+    """Judge the report by the gate, and accept it if it passes, as asked for."""
     from evaluation.accepted import accept as accept_report
     from evaluation.accepted import check
 

@@ -16,7 +16,7 @@ import typer
 from boffin.artefacts import REPORT
 from boffin.project import Project, open_project
 from boffin.run import shown
-from bundle.errors import EvaluationError, WorkspaceError
+from bundle.errors import EvaluationError, OpinionError, WorkspaceError
 from bundle.stage import Progress
 from evaluation.opinions import add_opinions
 
@@ -29,12 +29,22 @@ def gather_opinions(project: Project, progress: Progress) -> None:
     The caller holds the workspace's lock.
 
     Raises:
-        EvaluationError: the judge can't be reached or used, or something of the report can't be read.
+        OpinionError: the judge can't be reached or used, or something of the report can't be read; what there is
+            besides is put in.
     """
     report = project.workspace.path(REPORT).resolve()
+    failed: EvaluationError | None = None
     if project.settings.evaluation.judge.url:
-        _judge(project, report, progress)
-    add_opinions(report, project.workspace.path(REVIEWS))
+        try:
+            _judge(project, report, progress)
+        except EvaluationError as error:
+            failed = error
+    try:
+        add_opinions(report, project.workspace.path(REVIEWS))
+    except EvaluationError as error:
+        failed = failed or error
+    if failed:
+        raise OpinionError(str(failed))
 
 
 def review_answers(folder: Path, assignments: Sequence[str], reviewer: str) -> None:

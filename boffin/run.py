@@ -14,12 +14,17 @@ from boffin.artefacts import ADAPTER, REPORT, SPECIALISTS
 from boffin.attempt import complete
 from boffin.build import Finished, must_run, needed, run_stage
 from boffin.project import Project, open_project
-from bundle.errors import WorkspaceError
+from bundle.errors import OpinionError, WorkspaceError
 from bundle.stage import TerminalProgress, silent
 
 
 def run_stages(folder: Path, assignments: Sequence[str], artefacts: Sequence[str], force: str) -> None:
-    """Bring `artefacts` up to date, in order; `force` names a stage that runs even if nothing has changed."""
+    """Bring `artefacts` up to date, in order; `force` names a stage that runs even if nothing has changed.
+
+    Raises:
+        OpinionError: everything is up to date and was told, and only the judge or people's verdicts can't be used.
+        BoffinError: whatever a stage finds wrong.
+    """
     project = open_project(folder, assignments)
     if os.environ.get("RANK", "0") != "0":
         _train_along(project, artefacts, force)
@@ -28,6 +33,7 @@ def run_stages(folder: Path, assignments: Sequence[str], artefacts: Sequence[str
     began = time.monotonic()
     finished: list[Finished] = []
     forced: set[str] = set()
+    failed: OpinionError | None = None
     with project.workspace.locked():
         complete(project.workspace)
         for stage in needed(project, artefacts, force):
@@ -47,12 +53,16 @@ def run_stages(folder: Path, assignments: Sequence[str], artefacts: Sequence[str
 
             try:
                 gather_opinions(project, progress)
+            except OpinionError as error:
+                failed = error
             finally:
                 progress.end()
     if REPORT in artefacts:
         show_report(project)
     if len(finished) > 1:
         typer.echo(f"Done in {time.monotonic() - began:.0f} s.")
+    if failed:
+        raise failed
 
 
 def _train_along(project: Project, artefacts: Sequence[str], force: str) -> None:

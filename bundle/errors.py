@@ -12,6 +12,7 @@
     ├── BundleError         a bundle that is incomplete or damaged
     ├── TemplateError       a prompt template that can't be rendered
     ├── EvaluationError     a candidate that doesn't answer
+    │   └── OpinionError    a judge that doesn't, or verdicts that can't be read; the report is there without them
     ├── SuiteError          a suite of questions that can't be used
     ├── GateError           an expert that is worse than allowed
     ├── ServerError         the local endpoint: doesn't start, doesn't answer
@@ -76,6 +77,10 @@ class TemplateError(BoffinError):
 
 class EvaluationError(BoffinError):
     """A candidate can't be evaluated."""
+
+
+class OpinionError(EvaluationError):
+    """A judge can't be asked, or verdicts can't be read; the report is there without them."""
 
 
 class SuiteError(BoffinError):

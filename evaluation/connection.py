@@ -28,6 +28,7 @@ MAX_REPLY = 64_000_000
 """Bytes beyond which a reply is refused."""
 _BUSY = (408, 429, 502, 503, 504)
 _LOCKED = (401, 403)
+_NOWHERE = 404
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -41,6 +42,15 @@ class _Refusal(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     error: _Error
+
+
+class RefusedError(EvaluationError):
+    """The other side answers, and has nothing of use to one request; it may have to others."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        """`reason` is the message without who the other side is."""
+        super().__init__(message)
+        self.reason = reason
 
 
 class Connection:
@@ -89,7 +99,8 @@ class Connection:
         """Send a JSON body; returns the reply's bytes.
 
         Raises:
-            EvaluationError: nothing answers, or what does refuses, takes too long or sends too much.
+            RefusedError: it is refused, and another may not be, or what comes is too much.
+            EvaluationError: nothing answers, or what does is busy, takes too long, or wants another key or path.
         """
         return self._send("POST", path, body)
 
@@ -97,7 +108,8 @@ class Connection:
         """The bytes that lie there.
 
         Raises:
-            EvaluationError: nothing answers, or what does refuses, takes too long or sends too much.
+            RefusedError: it is refused, and another may not be, or what comes is too much.
+            EvaluationError: nothing answers, or what does is busy, takes too long, or wants another key or path.
         """
         return self._send("GET", path, None)
 
@@ -120,20 +132,30 @@ class Connection:
                 return content
             look = "look at its key" if response.status_code in _LOCKED else "see the server's log"
             trouble = f"{path} is refused with {response.status_code} ({_reason(content)}); {look}"
-            if response.status_code not in _BUSY:
+            if response.status_code in (*_LOCKED, _NOWHERE):
                 break
+            if response.status_code not in _BUSY:
+                raise self._refused(trouble)
             asked = response.headers.get("retry-after", "")
             pause = float(asked) if asked.isascii() and asked.isdigit() else 0.0
         raise self.error(trouble)
 
-    def useless(self, why: str) -> EvaluationError:
+    def useless(self, why: str) -> RefusedError:
         """The error of a reply that can't be used."""
-        return self.error(f"its reply can't be used ({one_line(why)}); is that an OpenAI-compatible endpoint?")
+        return self._refused(f"its reply can't be used ({one_line(why)}); is that an OpenAI-compatible endpoint?")
 
     def error(self, trouble: str) -> EvaluationError:
         """An error that names the other side; a key that it repeats is left out."""
-        said = trouble.replace(self._key, "…") if self._key else trouble
-        return EvaluationError(f"{one_line(self._who)} at {one_line(self._url)}: {said}")
+        return EvaluationError(self._named(trouble))
+
+    def _refused(self, trouble: str) -> RefusedError:
+        return RefusedError(self._named(trouble), self._without_key(trouble))
+
+    def _named(self, trouble: str) -> str:
+        return f"{one_line(self._who)} at {one_line(self._url)}: {self._without_key(trouble)}"
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._key, "…") if self._key else text
 
     def _read(self, response: httpx.Response) -> bytes:
         content = bytearray()

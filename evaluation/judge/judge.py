@@ -1,7 +1,7 @@
 """Has pairs of answers judged, each in both orders; replies are kept as they come, so that nothing is asked twice.
 
-A reply that can't be used is asked for again, a few times; then its pair is unjudged, and says why. Knows nothing about
-what the verdicts come to.
+A reply that can't be used is asked for again, a few times; then its pair is unjudged, and says why. So is a pair that
+the endpoint refuses. Knows nothing about what the verdicts come to.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bundle.digests import digest_text, digest_value
 from bundle.errors import EvaluationError
 from bundle.stage import Progress
-from evaluation.connection import Connection
+from evaluation.connection import Connection, RefusedError
 from evaluation.escape import one_line
 from evaluation.judge.cache import Cache
 from evaluation.judge.judgement import Judgement
@@ -51,6 +51,10 @@ class _Chat(BaseModel):
     choices: list[_Choice] = Field(min_length=1)
 
 
+_Outcome = Reply | RefusedError | str
+"""What becomes of a request: a reply, or why there is none."""
+
+
 class Judge:
     """A judge, to be used as a context manager; its methods may be called from many threads."""
 
@@ -75,7 +79,8 @@ class Judge:
         """Judge the pairs; the judgements run along them.
 
         Raises:
-            EvaluationError: the endpoint can't be reached, refuses, or is none; what it replied so far is kept.
+            EvaluationError: the endpoint can't be reached, is busy, wants another key or path, or refuses every pair;
+                what it replied so far is kept.
         """
         with ThreadPoolExecutor(self._settings.concurrency) as pool:
             try:
@@ -91,21 +96,25 @@ class Judge:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+        refused = [reply for reply in replies if isinstance(reply, RefusedError)]
+        if refused and len(refused) == len(replies):
+            raise refused[0]
         return [
             self._judgement(pair, replies[number : number + len(ORDERS)])
             for pair, number in zip(pairs, range(0, len(replies), len(ORDERS)), strict=True)
         ]
 
-    def _judgement(self, pair: Pair, replies: Sequence[Reply | str]) -> Judgement:
+    def _judgement(self, pair: Pair, replies: Sequence[_Outcome]) -> Judgement:
         about = {"pair": pair.digest, "model": self._settings.model, "rubric": digest_text(self._rubric)}
         usable = [reply for reply in replies if isinstance(reply, Reply)]
         if len(usable) < len(replies):
-            trouble = next(reply for reply in replies if isinstance(reply, str))
-            return Judgement.model_validate(about | {"unjudged": trouble})
+            trouble = next(reply for reply in replies if not isinstance(reply, Reply))
+            reason = trouble.reason if isinstance(trouble, RefusedError) else trouble
+            return Judgement.model_validate(about | {"unjudged": one_line(reason)})
         verdicts = [reply.verdict(left) for reply, left in zip(usable, ORDERS, strict=True)]
         return Judgement.model_validate(about | {"verdicts": verdicts, "reasons": [one.reason for one in usable]})
 
-    def _reply(self, pair: Pair, left: Side) -> Reply | str:
+    def _reply(self, pair: Pair, left: Side) -> _Outcome:
         """The reply to one pair in one order, or why there is none."""
         body: dict[str, object] = {
             "model": self._settings.model,
@@ -122,8 +131,10 @@ class Judge:
         for _ in range(ASKED):
             try:
                 reply = read_reply(self._ask(body))
+            except RefusedError as error:
+                return error
             except ValueError as error:
-                trouble = one_line(str(error))
+                trouble = str(error)
                 body["temperature"] = WARMER
                 continue
             self._cache.put(key, reply)

@@ -134,6 +134,19 @@ def test_limits_need_nothing_accepted(project: Path, report: Callable[..., Path]
     ]
 
 
+@pytest.mark.parametrize(("limit", "lines"), [(0.5, 0), (0.9, 1)], ids=["the gate lets it pass", "the gate stops it"])
+def test_the_gate_is_asked_where_the_judge_is_gone(
+    project: Path, report: Callable[..., Path], limit: float, lines: int
+) -> None:
+    report(30)
+    settings = [f"evaluation.gate.limits={{valid_python={limit}}}", "evaluation.judge.model=j"]
+    settings += ["evaluation.judge.url=http://127.0.0.1:9/v1"]
+    code, said, stopped = evaluate(project, "--gate", *(part for one in settings for part in ("--set", one)))
+    assert code == 1 and "In full, with answers: " in said and len(stopped) == lines
+    assert ("The gate lets it pass: " in said) == (not lines)
+    assert said.count("boffin: evaluation.judge at http://127.0.0.1:9/v1: nothing answers there") == 1
+
+
 def test_what_may_be_chance_passes(project: Path, report: Callable[..., Path]) -> None:
     accept(report(40), project / "accepted.jsonl")
     outcome = check(report(37), project / "accepted.jsonl", EvaluationSettings())

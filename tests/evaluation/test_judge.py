@@ -57,10 +57,14 @@ def knows_good_from_poor(text: Shown) -> str:
 
 @pytest.fixture
 def judged(endpoint, replies, tmp_path):
-    """Has pairs judged by a script: (the texts shown) → a message's content."""
+    """Has pairs judged by a script: (the texts shown) → a message's content, or what else the endpoint replies."""
 
-    def judge(script: Callable[[Shown], str], pairs=PAIRS, **settings: Any) -> tuple[list[Judgement], JudgeReport]:
-        endpoint.chat = lambda body: replies[0](script(shown(body)))
+    def judge(script: Callable[[Shown], Any], pairs=PAIRS, **settings: Any) -> tuple[list[Judgement], JudgeReport]:
+        def chat(body: dict[str, Any]) -> Any:
+            content = script(shown(body))
+            return replies[0](content) if isinstance(content, str) else content
+
+        endpoint.chat = chat
         settings = {"url": endpoint.url + "/v1", "model": "judge"} | settings
         with Judge(JudgeSettings(**settings), load_rubric(None), tmp_path / "cache") as judge:
             judgements = judge.judge(pairs, silent)
@@ -159,6 +163,39 @@ def test_a_better_second_reply_is_taken_also_with_words_around_it(judged, endpoi
     script = iter(["no", f"Sure!\n```json\n{said(1, 2, 'B')}\n```", said(2, 1, "A")])
     judgements, _ = judged(lambda text: next(script), PAIRS[:1], concurrency=1)
     assert [one.better for one in judgements[0].verdicts] == ["second", "second"]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        (400, {"error": {"message": "maximum context length is 4096 tokens\x1b[31m"}}),
+        (413, b"too large"),
+        (422, {"detail": "no"}),
+        (500, b""),
+        b"<html>",
+        {"error": {"message": "filtered"}},
+    ],
+)
+def test_a_pair_that_is_refused_is_unjudged_and_the_rest_go_on(judged, endpoint, refusal):
+    def refuses_one(text: Shown) -> Any:
+        return refusal if text[0] == "Question 1?" else knows_good_from_poor(text)
+
+    judgements, report = judged(refuses_one, PAIRS[:3])
+    assert [bool(one.verdicts) for one in judgements] == [True, False, True]
+    assert judgements[1].unjudged.isprintable() and endpoint.url not in judgements[1].unjudged
+    assert report.judged == 2 and len(endpoint.requests) == 6
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 503])
+def test_a_judge_that_is_locked_elsewhere_or_busy_is_not_asked_on(judged, endpoint, status):
+    with pytest.raises(EvaluationError, match=f"refused with {status}"):
+        judged(lambda text: (status, b"") if text[0] == "Question 1?" else prefers_the_first(text), concurrency=1)
+    assert len(endpoint.requests) < len(PAIRS)
+
+
+def test_a_judge_that_refuses_every_pair_is_no_judge(judged):
+    with pytest.raises(EvaluationError, match=r"evaluation\.judge at http.* refused with 400 \(no response_format\)"):
+        judged(lambda text: (400, b"no response_format"))
 
 
 def test_where_nothing_is_judged(judged):

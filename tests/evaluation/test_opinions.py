@@ -16,7 +16,7 @@ from boffin.evaluation_stage import evaluation_depends
 from boffin.opinions import gather_opinions
 from boffin.project import Project, open_project
 from boffin.run import run_stages
-from bundle.errors import DatasetError, EvaluationError
+from bundle.errors import DatasetError, EvaluationError, OpinionError
 from bundle.preferences import read_preferences
 from bundle.stage import silent
 from evaluation.candidate import Candidate
@@ -139,6 +139,14 @@ def test_boffin_evaluate_asks_the_judge_and_goes_on_where_it_was_gone(judging, e
     run_stages(judging.folder, flags, ["report"], "")
     assert len(endpoint.requests) == 2 * COUNT - 5
     assert f"The judge j: tuned is better {COUNT} times, base 0 times, neither 0 times" in capsys.readouterr().out
+
+
+def test_a_judge_that_is_gone_does_not_keep_people_out(judging: Project, endpoint) -> None:
+    say(judging, "ada", ["tie"])
+    endpoint.chat = lambda body: (401, {"error": {"message": "no key"}})
+    with pytest.raises(OpinionError, match="no key"):
+        gather_opinions(judging, silent)
+    assert "What people say" in texts(judging)["report.md"]
 
 
 def test_another_judge_makes_nothing_anew(project: Project, judging: Project) -> None:
