@@ -1,4 +1,4 @@
-"""Has pairs of answers judged, each in both orders; replies are kept as they come, so that nothing is asked twice.
+"""Has pairs of answers judged, each in both orders; replies are kept as they come: no verdict is asked for twice.
 
 A reply that can't be used is asked for again, a few times; then its pair is unjudged, and says why. So is a pair that
 the endpoint refuses. Knows nothing about what the verdicts come to.

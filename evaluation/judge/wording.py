@@ -6,6 +6,8 @@ that gives orders, or plays the end of its own text, stays what it is. Knows not
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,14 +92,34 @@ def messages(rubric: str, pair: Pair, left: Side) -> list[dict[str, str]]:
 
 
 def read_reply(text: str) -> Reply:
-    """The reply in a message: its JSON object, whatever stands around it.
+    """The reply in a message: the last JSON object that is one, whatever stands around it, braces and drafts too.
 
     Raises:
-        ValueError: there is none, or it isn't what was asked for; the text says why.
+        ValueError: there is none, or none is what was asked for; the text says why.
     """
-    try:
-        return Reply.model_validate_json(text[text.find("{") : text.rfind("}") + 1])
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole reply"
-        raise ValueError(f"{where}: {first['msg']}") from None
+    found: Reply | None = None
+    trouble = "the whole reply: no JSON object"
+    for written in _objects(text):
+        try:
+            found = Reply.model_validate_json(written)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the whole reply"
+            trouble = f"{where}: {first['msg']}"
+    if found is None:
+        raise ValueError(trouble)
+    return found
+
+
+def _objects(text: str) -> Iterator[str]:
+    """The JSON objects of a text, as they are written there; those within others are left out."""
+    decoder = json.JSONDecoder()
+    start = text.find("{")
+    while start >= 0:
+        try:
+            end = decoder.raw_decode(text, start)[1]
+        except (ValueError, RecursionError):
+            end = start + 1
+        else:
+            yield text[start:end]
+        start = text.find("{", end)

@@ -16,7 +16,7 @@ from evaluation import connection as http
 from evaluation.judge.judge import ASKED, Judge
 from evaluation.judge.judgement import Judgement
 from evaluation.judge.settings import JudgeSettings
-from evaluation.judge.wording import load_rubric, messages
+from evaluation.judge.wording import load_rubric, messages, read_reply
 from evaluation.opinion import JudgeReport, judge_report
 from evaluation.pairs import Pair
 from evaluation.verdict import CRITERIA
@@ -159,10 +159,26 @@ def test_what_cannot_be_used_is_asked_for_again_and_then_unjudged(judged, endpoi
     assert sorted(asked) == [0, 0] + [0.5] * 4
 
 
-def test_a_better_second_reply_is_taken_also_with_words_around_it(judged, endpoint):
-    script = iter(["no", f"Sure!\n```json\n{said(1, 2, 'B')}\n```", said(2, 1, "A")])
+def test_a_better_second_reply_is_taken(judged, endpoint):
+    script = iter(["no", said(1, 2, "B"), said(2, 1, "A")])
     judgements, _ = judged(lambda text: next(script), PAIRS[:1], concurrency=1)
     assert [one.better for one in judgements[0].verdicts] == ["second", "second"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Sure!\n```json\nREPLY\n```",
+        "<think>A uses {'a': 1}, fine</think>\nREPLY",
+        "<think>{</think>REPLY",
+        "REPLY I hope {that} helps }.",
+        f"<think>First {said(5, 5, 'tie')}, but no.</think>REPLY",
+        'REPLY, that is {"better": "A"}',
+        '{"a":' * 9999 + "REPLY",
+    ],
+)
+def test_what_stands_around_a_reply_is_left_out(message):
+    assert read_reply(message.replace("REPLY", said(1, 2, "B"))).better == "B"
 
 
 @pytest.mark.parametrize(
