@@ -34,6 +34,8 @@ class Opinion(ReportPart):
     """What verdicts come to."""
 
     preferred: Preferred
+    marked: int
+    """How many questions have marks."""
     candidates: dict[str, Estimates]
     """Candidate → criterion → mean mark, from 1 to 5; empty where no marks were given."""
     differences: dict[str, Difference]
@@ -52,6 +54,8 @@ class JudgeReport(ReportPart):
     """SHA-256 of the rubric."""
     judged: int
     """How many questions it judged, each in both orders."""
+    available: int
+    """How many there are to judge."""
     unjudged: dict[str, int]
     """Why others weren't judged → how many."""
     same_verdict: float | None
@@ -62,17 +66,30 @@ class JudgeReport(ReportPart):
     """None where nothing was judged."""
 
 
+class Agreement(ReportPart):
+    """How far a reviewer and the judge agree."""
+
+    verdicts: int
+    """On how many questions both gave a verdict."""
+    same: float
+    """Share of them with the same verdict."""
+    marked: int
+    """On how many both gave marks."""
+    alpha: dict[str, float | None]
+    """Criterion, and `preference` → Krippendorff's alpha between the two."""
+
+
 class ReviewReport(ReportPart):
     """What people say."""
 
     reviewers: dict[str, int]
     """Reviewer → how many pairs they judged."""
+    shared: int
+    """How many pairs several of them judged."""
     alpha: dict[str, float | None]
     """Criterion, and `preference` → Krippendorff's alpha between the reviewers."""
-    with_judge: dict[str, float | None]
-    """The same between each reviewer and the judge; empty without a judge."""
-    same_as_judge: float | None
-    """Share of the reviewers' verdicts that are the judge's."""
+    with_judge: dict[str, Agreement]
+    """Reviewer → agreement with the judge; without those whose pairs it didn't judge."""
     opinion: Opinion
 
 
@@ -82,13 +99,15 @@ def judge_report(
     rubric: str,
     verdicts: Sequence[Sequence[Verdict]],
     unjudged: Mapping[str, int],
+    available: int,
     seed: int,
 ) -> JudgeReport:
-    """Sum up a judge's verdicts, which are two for each question: one in each order."""
+    """Sum up a judge's verdicts, which are two for each question that it judged of those available, in either order."""
     return JudgeReport(
         model=model,
         rubric=rubric,
         judged=len(verdicts),
+        available=available,
         unjudged=dict(unjudged),
         same_verdict=fmean(len({one.better for one in both}) == 1 for both in verdicts) if verdicts else None,
         alpha={name: ordinal_alpha(_marks(verdicts, name)) for name in CRITERIA},
@@ -108,17 +127,26 @@ def review_report(
         return None
     pairs = sorted({pair for own in reviews.values() for pair in own})
     verdicts = [[own[pair] for own in reviews.values() if pair in own] for pair in pairs]
-    both = [(one, judged[pair]) for own in reviews.values() for pair, one in own.items() if pair in judged]
+    both = {name: [(one, judged[pair]) for pair, one in own.items() if pair in judged] for name, own in reviews.items()}
     return ReviewReport(
         reviewers={name: len(own) for name, own in sorted(reviews.items())},
+        shared=sum(len(some) > 1 for some in verdicts),
         alpha={name: ordinal_alpha(_marks(verdicts, name)) for name in CRITERIA}
         | {PREFERENCE: ordinal_alpha([[LEANING[one.better] for one in some] for some in verdicts])},
-        with_judge={name: ordinal_alpha(_beside(both, name)) for name in CRITERIA}
-        | {PREFERENCE: ordinal_alpha([[LEANING[one.better], LEANING[settled(other)]] for one, other in both])}
-        if both
-        else {},
-        same_as_judge=fmean(one.better == settled(other) for one, other in both) if both else None,
+        with_judge={name: _agreement(own) for name, own in sorted(both.items()) if own},
         opinion=_opinion(names, verdicts, [[one.better for one in some] for some in verdicts], seed),
+    )
+
+
+def _agreement(both: Sequence[tuple[Verdict, Sequence[Verdict]]]) -> Agreement:
+    """`both` has a reviewer's verdicts, each beside the judge's two."""
+    preferences = [(one.better, settled(others)) for one, others in both]
+    return Agreement(
+        verdicts=len(both),
+        same=fmean(one == other for one, other in preferences),
+        marked=len(_beside(both, CRITERIA[0])) // len(_SIDES),
+        alpha={name: ordinal_alpha(_beside(both, name)) for name in CRITERIA}
+        | {PREFERENCE: ordinal_alpha([[LEANING[one], LEANING[other]] for one, other in preferences])},
     )
 
 
@@ -130,9 +158,11 @@ def _opinion(
     ahead = [sum(one.better == one.left for one in some) for some in verdicts]
     behind = [sum(one.better not in (one.left, "tie") for one in some) for some in verdicts]
     decided = sum(ahead) + sum(behind)
-    candidates, differences = _estimates(names, verdicts, seed)
+    marked = [some for some in ([one for one in all_of if one.first and one.second] for all_of in verdicts) if some]
+    candidates, differences = _estimates(names, marked, seed)
     return Opinion(
         preferred=Preferred(first=sum(first), tie=sum(tie), second=sum(second), p=sign_test(first, second)),
+        marked=len(marked),
         candidates=candidates,
         differences=differences,
         shown_first=sum(ahead) / decided if decided else None,
@@ -141,10 +171,9 @@ def _opinion(
 
 
 def _estimates(
-    names: Sequence[str], verdicts: Sequence[Sequence[Verdict]], seed: int
+    names: Sequence[str], marked: Sequence[Sequence[Verdict]], seed: int
 ) -> tuple[dict[str, Estimates], dict[str, Difference]]:
     """Mean marks, a question's being the mean of all that it was given."""
-    marked = [some for some in ([one for one in all_of if one.first and one.second] for all_of in verdicts) if some]
     if not marked:
         return {}, {}
     series = {

@@ -95,9 +95,9 @@ def _of_judge(report: Report, judge: JudgeReport) -> Section:
     if judge.opinion is None:
         return Section("What a judge says", [f"{judge.model}: {_unjudged(judge)}"], [], [])
     said = [
-        f"{judge.model} gave marks from 1 to 5 to both answers to {judge.judged} questions, beside the reference "
-        "answer, without knowing whose is which, and in both orders: marks are means over the two, and an answer is "
-        "better only where it is in both." + (f" {_unjudged(judge)}" if judge.unjudged else ""),
+        f"{judge.model} gave marks from 1 to 5 to both answers to {judge.judged} of {judge.available} questions, "
+        "beside the reference answer, without knowing whose is which, and in both orders: marks are means over the "
+        "two, and an answer is better only where it is in both." + (f" {_unjudged(judge)}" if judge.unjudged else ""),
         _preferred(report, judge.opinion),
         f"Its verdict was the same in both orders on {_share(judge.same_verdict)} of the questions. "
         + _bias(judge.opinion),
@@ -111,15 +111,17 @@ def _of_people(report: Report, reviews: ReviewReport) -> Section:
         f"{_people(reviews)} compared the answers side by side, without knowing whose is which.",
         _preferred(report, reviews.opinion),
         _bias(reviews.opinion),
-        f"Between the reviewers α of the preference is {_alpha(reviews.alpha[PREFERENCE])}.",
+        f"Between the reviewers α of the preference is {_alpha(reviews.alpha[PREFERENCE])}, over "
+        f"{_times(reviews.shared, 'question')} that several judged.",
     ]
     columns = {"α, reviewers": reviews.alpha}
-    if reviews.with_judge:
-        said[-1] += (
-            f" {_share(reviews.same_as_judge)} of their verdicts are the judge's; with it α of the preference is "
-            f"{_alpha(reviews.with_judge[PREFERENCE])}."
+    for name, agreement in reviews.with_judge.items():
+        said.append(
+            f"{one_line(name)} and the judge: the same verdict on {_share(agreement.same)} of "
+            f"{_times(agreement.verdicts, 'question')}, α of the preference {_alpha(agreement.alpha[PREFERENCE])}; "
+            f"marks of both on {_times(agreement.marked, 'question')}."
         )
-        columns["α, with the judge"] = reviews.with_judge
+        columns[f"α, {name} and the judge"] = agreement.alpha
     return Section("What people say", [*said, ALPHA], *_table(report, reviews.opinion, columns))
 
 
@@ -132,17 +134,18 @@ def _table(
     rows = []
     for name in CRITERIA:
         metric = Metric(name, TITLES[name], "quality", "higher", "", digits=2)
-        difference = opinion.differences[name]
+        difference, several = opinion.differences[name], opinion.marked > 1
         rows.append(
             [
                 metric.title,
                 *(show(metric, opinion.candidates[candidate][name]) for candidate in names),
-                show_difference(metric, difference),
+                show_difference(metric, difference) if several else metric.number(difference.difference, signed=True),
                 difference.chance,
                 *(_alpha(alpha[name]) for alpha in columns.values()),
             ]
         )
-    return ["mark, 1 to 5", *names, f"{names[1]} − {names[0]}", "p", *columns], rows
+    marks = f"mark, 1 to 5, on {_times(opinion.marked, 'question')}"
+    return [marks, *names, f"{names[1]} − {names[0]}", "p", *columns], rows
 
 
 def _preferred(report: Report, opinion: Opinion) -> str:
@@ -166,7 +169,7 @@ def _bias(opinion: Opinion) -> str:
 def _unjudged(judge: JudgeReport) -> str:
     count = sum(judge.unjudged.values())
     reason = max(judge.unjudged, key=lambda why: judge.unjudged[why], default="")
-    return f"{_times(count, 'question')} not judged: no reply could be used, mostly because of {one_line(reason)}."
+    return f"{_times(count, 'question')} not judged, mostly because of this: {one_line(reason)}."
 
 
 def _people(reviews: ReviewReport) -> str:

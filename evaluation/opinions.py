@@ -50,6 +50,7 @@ def add_opinions(folder: Path, reviews: Path) -> Report:
             judgements[0].rubric,
             [one.verdicts for one in judgements if one.verdicts],
             Counter(one.unjudged for one in judgements if not one.verdicts),
+            len(pairs),
             report.seed,
         )
     people = review_report(

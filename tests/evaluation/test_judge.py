@@ -70,7 +70,7 @@ def judged(endpoint, replies, tmp_path):
             judgements = judge.judge(pairs, silent)
         verdicts = [one.verdicts for one in judgements if one.verdicts]
         unjudged = {one.unjudged: 1 for one in judgements if one.unjudged}
-        return judgements, judge_report(NAMES, "judge", "", verdicts, unjudged, seed=0)
+        return judgements, judge_report(NAMES, "judge", "", verdicts, unjudged, len(pairs), seed=0)
 
     return judge
 

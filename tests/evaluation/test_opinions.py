@@ -161,10 +161,39 @@ def test_people_and_their_agreement(judging: Project) -> None:
     assert people and people.reviewers == {"ada": 8, "ben": 7}
     assert (people.opinion.preferred.first, people.opinion.preferred.tie, people.opinion.preferred.second) == (2, 1, 12)
     assert people.opinion.candidates["tuned"]["clarity"].mean == 4 and people.alpha["clarity"] is None
-    assert people.same_as_judge == 12 / 15 and people.alpha["preference"] is not None
-    assert people.alpha["preference"] > 0 and people.with_judge["preference"] is not None
+    assert people.shared == 7 and people.alpha["preference"] is not None and people.alpha["preference"] > 0
     page = texts(judging)["report.md"]
     assert page.index("What a judge says") < page.index("What people say") and "ben (7 questions)" in page
+
+
+def test_each_reviewer_is_held_against_the_judge(judging: Project, endpoint) -> None:
+    """The judge says `second` to 4 of the questions; ada says the same, ben the contrary."""
+    flags = [f"evaluation.judge.url={endpoint.url}/v1", "evaluation.judge.model=j", "evaluation.judge.questions=4"]
+    say(judging, "ada", ["second"] * COUNT)
+    say(judging, "ben", ["first"] * COUNT, mark=3)
+    gather_opinions(open_project(judging.folder, flags), silent)
+    report = load_report(judging.workspace.path("report"))
+    assert report.reviews
+    ada, ben = report.reviews.with_judge.values()
+    assert (ada.verdicts, ada.same, ada.marked, ada.alpha["preference"]) == (4, 1, 0, None)
+    assert (ben.verdicts, ben.same, ben.marked) == (4, 0, 4)
+    assert ben.alpha["preference"] is not None and ben.alpha["preference"] < 0
+    page = texts(judging)["report.md"]
+    assert f"to both answers to 4 of {COUNT} questions, beside" in page
+    assert "ada and the judge: the same verdict on 100 % of 4 questions, α of the preference –; marks" in page
+    assert "marks of both on 4 questions." in page and "| α, ben and the judge |" in page
+
+
+@pytest.mark.parametrize(
+    ("count", "cells"), [(1, "| +0.00 |"), (2, "| +0.00 (+0.00, +0.00) |")], ids=["one question", "two questions"]
+)
+def test_marks_say_on_how_many_questions(project: Project, count: int, cells: str) -> None:
+    say(project, "ada", ["tie"] * count, mark=4)
+    say(project, "ben", ["tie"] * COUNT)
+    gather_opinions(project, silent)
+    page = texts(project)["report.md"]
+    head = f"| mark, 1 to 5, on {count} question{'' if count == 1 else 's'} |"
+    assert head in page and f"| clarity | 4.00 | 4.00 {cells}" in page
 
 
 def test_verdicts_on_other_answers_do_not_count(project: Project) -> None:
