@@ -16,7 +16,7 @@ import typer
 from boffin.artefacts import REPORT
 from boffin.project import Project, open_project
 from boffin.run import shown
-from bundle.errors import EvaluationError, OpinionError, WorkspaceError
+from bundle.errors import EvaluationError, Interrupted, OpinionError, WorkspaceError
 from bundle.stage import Progress
 from evaluation.opinions import add_opinions
 
@@ -53,21 +53,31 @@ def review_answers(folder: Path, assignments: Sequence[str], reviewer: str) -> N
     Raises:
         SettingsError: there is no project.
         EvaluationError: there is no terminal, there are no answers, or the reviewer's file can't be used.
+        Interrupted: Ctrl+C was pressed; the verdicts so far are kept.
     """
     from rich.console import Console
 
     from evaluation.pairs import read_pairs
     from evaluation.review.keys import keys
-    from evaluation.review.log import Log
+    from evaluation.review.log import Log, name_from
     from evaluation.review.review import review
+    from evaluation.review.session import Session
 
     project = open_project(folder, assignments)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise EvaluationError("boffin review: there is no terminal here; run it in one, its keys come from there")
     pairs = read_pairs(project.workspace.path(REPORT).resolve())
-    name = reviewer or _user()
-    with Log(project.workspace.path(REVIEWS), name) as log, keys(sys.stdin.fileno()) as pressed:
-        session = review(pairs, log, name, pressed, Console())
+    name = reviewer or name_from(_user())
+    with Log(project.workspace.path(REVIEWS), name) as log:
+        session = Session(pairs, log, name)
+        try:
+            with keys(sys.stdin.fileno()) as pressed:
+                review(session, pressed, Console())
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"stopped; {session.done} of {session.total} judged by {name} are kept in {shown(log.path)}, run "
+                "`boffin review` again to go on"
+            ) from None
     typer.echo(f"{session.done} of {session.total} judged by {name}; kept in {shown(log.path)}.")
     try:
         with project.workspace.locked():
@@ -97,4 +107,4 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        return "reviewer"
+        return ""

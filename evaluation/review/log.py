@@ -21,13 +21,19 @@ from pydantic import ValidationError
 from bundle.errors import EvaluationError
 from evaluation.verdict import Part, Verdict
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME = re.compile(r"[^\W_][\w.-]{0,39}")
+"""At most 40 letters, so that the file's name isn't too long in any script."""
 
 
 class _Line(Part):
     pair: str
     verdict: Verdict | None
     when: datetime
+
+
+def name_from(login: str) -> str:
+    """A reviewer's name made of a login's: what no name has in it is a dash."""
+    return re.sub(r"[^\w.-]+", "-", login).strip("-._")[:40] or "reviewer"
 
 
 class Log:
@@ -40,7 +46,7 @@ class Log:
             EvaluationError: the name is none, a line is damaged, or somebody is reviewing under that name.
         """
         if not _NAME.fullmatch(reviewer):
-            raise EvaluationError("--reviewer: a name has letters, digits, dots, dashes and underscores, at most 64")
+            raise EvaluationError("--reviewer: a name has letters, digits, dots, dashes and underscores, at most 40")
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{reviewer}.jsonl"
         self.path = path

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -242,9 +243,15 @@ def test_without_a_terminal_it_is_refused(project: Project) -> None:
     assert not project.workspace.path("reviews").exists()
 
 
-def test_the_command_at_a_terminal(project: Project) -> None:
+@pytest.mark.parametrize(
+    ("interrupted", "code", "said"),
+    [(False, 0, "In the report"), (True, 130, "\nboffin: stopped; 1 of 8 judged by jörg are kept in ")],
+    ids=["q", "Ctrl+C"],
+)
+def test_the_command_at_a_terminal(project: Project, interrupted: bool, code: int, said: str) -> None:
     master, slave = pty.openpty()
-    process = subprocess.Popen(boffin(project, "--reviewer", "ada"), stdin=slave, stdout=slave, stderr=slave)
+    login = {**os.environ, "LOGNAME": "jörg"}
+    process = subprocess.Popen(boffin(project), stdin=slave, stdout=slave, stderr=slave, env=login)
     os.close(slave)
     shown = ""
 
@@ -260,13 +267,17 @@ def test_the_command_at_a_terminal(project: Project) -> None:
         wait_for("clarity of A")
         os.write(master, b"\n")
         wait_for(f"2 of {COUNT}")
-        os.write(master, b"q")
-        wait_for("In the report")
-        assert process.wait(60) == 0
+        if interrupted:
+            process.send_signal(signal.SIGINT)
+        else:
+            os.write(master, b"q")
+        wait_for(said)
+        assert process.wait(60) == code
     finally:
         process.kill()
         process.wait()
         os.close(master)
-    assert f"1 of {COUNT} judged by ada" in shown
+    assert f"1 of {COUNT} judged by jörg" in shown
+    gather_opinions(project, silent)
     report = load_report(project.workspace.path("report"))
     assert report.reviews and report.reviews.opinion.preferred.tie == 1

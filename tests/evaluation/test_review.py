@@ -7,16 +7,18 @@ import json
 import os
 import pty
 import re
+import signal
 import termios
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 
 from bundle.errors import EvaluationError
 from evaluation.pairs import Pair
 from evaluation.review.keys import keys
-from evaluation.review.log import Log, read_reviews
+from evaluation.review.log import Log, name_from, read_reviews
 from evaluation.review.review import review
 from evaluation.review.session import Session
 from evaluation.verdict import Marks
@@ -24,11 +26,18 @@ from evaluation.verdict import Marks
 PAIRS = [Pair(f"Question {n}?", f"Reference {n}.", f"Base says {n}.", f"Tuned says {n}.") for n in range(12)]
 
 
-def sit(folder: Path, pressed: str, pairs: list[Pair] = PAIRS, reviewer: str = "ada", width: int = 120) -> str:
+def sit(
+    folder: Path,
+    pressed: Iterable[str],
+    pairs: list[Pair] = PAIRS,
+    reviewer: str = "ada",
+    width: int = 120,
+    height: int = 40,
+) -> str:
     """Review by keys; returns what the terminal was sent."""
-    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
     with Log(folder, reviewer) as log:
-        review(pairs, log, reviewer, pressed, console)
+        review(Session(pairs, log, reviewer), pressed, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -114,6 +123,66 @@ def test_narrow_terminals_have_the_answers_below_each_other(tmp_path: Path) -> N
     assert together(sit(tmp_path, "q", width=120)) and not together(sit(tmp_path, "q", width=80))
 
 
+LONG = Pair(
+    "How do I read it?\nSo that all is read.",
+    *("\n".join(f"{text} line {n}." for n in range(40)) for text in ("Reference", "First", "Second")),
+)
+
+
+def screens(shown: str) -> list[list[str]]:
+    """The lines of each screen that was drawn, without those after the last."""
+    return [re.sub(r"\x1b\[[\d;]*m", "", screen).split("\n") for screen in shown.split("\x1b[2J\x1b[H")[1:]]
+
+
+@pytest.mark.parametrize(("width", "height", "length"), [(80, 24, 130), (120, 40, 88)])
+@pytest.mark.parametrize(("key", "times"), [(" ", 8), ("page down", 8), ("j", 110), ("down", 110)])
+def test_all_of_a_long_pair_can_be_read(
+    tmp_path: Path, width: int, height: int, length: int, key: str, times: int
+) -> None:
+    drawn = screens(sit(tmp_path, [key] * times, [LONG], width=width, height=height))
+    drawn[-1].pop()  # the end's own line
+    assert {len(screen) for screen in drawn} == {height}
+    seen = "\n".join(line for screen in drawn for line in screen)
+    assert all(f"{text} line {n}." in seen for text in ("Reference", "First", "Second") for n in range(40))
+    for screen in drawn:
+        assert screen[0].startswith("1 of 1  How do I read it? So that all is read.") and "of " in screen[0][-12:]
+        assert screen[-2].startswith("Which is better?") and "Space/- a page" in screen[-1]
+        assert re.match("╭─ (question|reference answer|A|B) ─", screen[1])
+    assert drawn[-1][0].endswith(f" of {length}") and f"–{length} of" in drawn[-1][0]
+
+
+@pytest.mark.parametrize("there_and_back", [" -", ["page down", "page up"], "jk", ["down", "up"], "a jju--"])
+def test_it_scrolls_back_and_keeps_its_place(tmp_path: Path, there_and_back: Iterable[str]) -> None:
+    drawn = screens(sit(tmp_path, [*there_and_back], [LONG], height=24))
+    assert drawn[0] == drawn[-1][:-1] and drawn[1] != drawn[0]
+
+
+def test_the_next_pair_is_shown_from_its_top(tmp_path: Path) -> None:
+    other = Pair("Next?", LONG.reference, LONG.first, LONG.second)
+    drawn = screens(sit(tmp_path, " t\n", [LONG, other], height=24))
+    assert "lines 1–" not in drawn[2][0] and "Next?" in drawn[-1][0] and "lines 1–" in drawn[-1][0]
+
+
+def test_what_fits_is_not_scrolled(tmp_path: Path) -> None:
+    drawn = screens(sit(tmp_path, "j", PAIRS[:1]))
+    assert drawn[0] == drawn[1][:-1] and "a page" not in drawn[0][-1] and "lines" not in drawn[0][0]
+
+
+def test_it_is_drawn_anew_in_the_size_that_the_terminal_has(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None)
+
+    def pressed() -> Iterator[str]:
+        console.size = ConsoleDimensions(80, 24)
+        yield "resized"
+
+    console.size = ConsoleDimensions(120, 40)
+    with Log(tmp_path, "ada") as log:
+        review(Session([LONG], log, "ada"), pressed(), console)
+    assert isinstance(console.file, io.StringIO)
+    before, after = screens(console.file.getvalue())
+    assert (len(before), len(before[1])) == (40, 120) and (len(after) - 1, len(after[1])) == (24, 80)
+
+
 def test_a_line_that_a_kill_cut_off_is_dropped(tmp_path: Path) -> None:
     sit(tmp_path, "t\nt\nq")
     path = tmp_path / "ada.jsonl"
@@ -138,7 +207,23 @@ def test_one_reviewer_sits_at_one_terminal(tmp_path: Path) -> None:
     Log(tmp_path, "ada").__exit__(None, None, None)
 
 
-@pytest.mark.parametrize("name", ["", "../ada", ".ada", "a b", "a" * 65, "ada\n", "a/b"])
+@pytest.mark.parametrize(
+    ("login", "name"),
+    [
+        ("jörg", "jörg"),
+        ("corp\\ann b", "corp-ann-b"),
+        ("_svc$", "svc"),
+        ("../x", "x"),
+        ("", "reviewer"),
+        ("ü" * 99, "ü" * 40),
+    ],
+)
+def test_a_login_makes_a_name(tmp_path: Path, login: str, name: str) -> None:
+    assert name_from(login) == name
+    Log(tmp_path, name).__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("name", ["", "../ada", ".ada", "a b", "a" * 41, "ada\n", "a/b"])
 def test_what_is_no_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(EvaluationError, match="--reviewer"):
         Log(tmp_path, name)
@@ -148,12 +233,15 @@ def test_keys_from_a_real_terminal() -> None:
     master, slave = pty.openpty()
     before = termios.tcgetattr(slave)
     with keys(slave) as pressed:
-        os.write(master, b"a\x1b[A\x1bOB5\r\xc3\xa9\x1b[1;5C")
-        assert [next(pressed) for _ in range(4)] == ["a", "5", "\n", "é"]
+        os.write(master, b"a\x1b[A\x1bOB5\r\xc3\xa9\x1b[1;5C\x1b[5~\x1b[6~")
+        expected = ["a", "up", "down", "5", "\n", "é", "page up", "page down"]
+        assert [next(pressed) for _ in expected] == expected
+        signal.raise_signal(signal.SIGWINCH)
+        assert next(pressed) == "resized"
         os.write(master, b"q")
         assert next(pressed) == "q"
         os.write(master, b"\x04")
         assert list(pressed) == []
-    assert termios.tcgetattr(slave) == before
+    assert termios.tcgetattr(slave) == before and signal.getsignal(signal.SIGWINCH) == signal.SIG_DFL
     os.close(master)
     os.close(slave)
