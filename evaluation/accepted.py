@@ -170,12 +170,15 @@ def _read(path: Path, candidate: str) -> Measures:
     return found
 
 
+_ANEW = "write the report anew with `boffin evaluate --force`, what was accepted with `--accept`"
+
+
 def _lines(path: Path) -> list[tuple[str, _Line]]:
     try:
         texts = path.read_text(encoding="utf-8").split("\n")
     except (FileNotFoundError, UnicodeDecodeError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else "not text in UTF-8"
-        raise EvaluationError(f"{path}: {reason}; run `boffin evaluate` anew") from None
+        raise EvaluationError(f"{path}: {reason}; {_ANEW}") from None
     found = []
     for number, text in enumerate(texts, start=1):
         if text:
@@ -185,6 +188,6 @@ def _lines(path: Path) -> list[tuple[str, _Line]]:
                 first = error.errors()[0]
                 where = ".".join(str(part) for part in first["loc"]) or "the line"
                 raise EvaluationError(
-                    f"{path}:{number}: damaged at {one_line(where)} ({one_line(first['msg'])}); write it anew"
+                    f"{path}:{number}: damaged at {one_line(where)} ({one_line(first['msg'])}); {_ANEW}"
                 ) from None
     return found

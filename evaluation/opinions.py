@@ -61,12 +61,15 @@ def add_opinions(folder: Path, reviews: Path) -> Report:
     )
     report = report.model_copy(update={"judge": judge, "reviews": people})
     found = sections(report)
+    pages: dict[Path, str] = {}
     for name, text in ((PAGE, render_markdown(found)), (HTML, render_sections(found))):
         path = folder / name
         try:
-            page = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise EvaluationError(f"{path}: not there; run `boffin evaluate --force` to write it anew") from None
-        write_text(path, put_in(page, text, path))
+            pages[path] = put_in(path.read_text(encoding="utf-8"), text, path)
+        except (FileNotFoundError, UnicodeDecodeError) as error:
+            reason = "not there" if isinstance(error, FileNotFoundError) else "not text in UTF-8"
+            raise EvaluationError(f"{path}: {reason}; run `boffin evaluate --force` to write it anew") from None
+    for path, page in pages.items():
+        write_text(path, page)
     write_json(folder / REPORT, report.model_dump())
     return report

@@ -78,7 +78,7 @@ _ANEW = "run `boffin evaluate --force` to write it anew"
 def _lines(path: Path) -> Iterator[_Line]:
     if not path.is_file():
         raise EvaluationError(f"{path}: no answers here; run `boffin evaluate` first")
-    with path.open(encoding="utf-8", newline="\n") as handle:
+    with path.open("rb") as handle:
         for number, line in enumerate(handle, start=1):
             try:
                 yield _Line.model_validate_json(line)

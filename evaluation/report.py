@@ -22,6 +22,7 @@ from evaluation.metric import METRICS, Metric
 from evaluation.opinion import JudgeReport, ReviewReport
 
 REPORT = "report.json"
+_ANEW = "run `boffin evaluate --force` to write it anew"
 _SUMMED_UP = ("loss", "valid_python", "ends_by_itself")
 LEGEND = (
     "In brackets: 95 % intervals (paired bootstrap over the questions); a value without one was measured once, or all "
@@ -128,9 +129,9 @@ def load_report(path: Path) -> Report:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "its start"
-        raise EvaluationError(f"{path}: damaged at {where} ({first['msg']}); run `boffin evaluate` anew") from None
+        raise EvaluationError(f"{path}: damaged at {where} ({first['msg']}); {_ANEW}") from None
     if sorted(report.order) != sorted(report.candidates) or len(report.order) < 1 + bool(report.pairs):
-        raise EvaluationError(f"{path}: damaged at order (not the candidates' names); run `boffin evaluate` anew")
+        raise EvaluationError(f"{path}: damaged at order (not the candidates' names); {_ANEW}")
     return report
 
 

@@ -51,7 +51,7 @@ def read_judgements(report: Path) -> list[Judgement]:
     if not path.is_file():
         return []
     found = []
-    with path.open(encoding="utf-8", newline="\n") as handle:
+    with path.open("rb") as handle:
         for number, line in enumerate(handle, start=1):
             try:
                 found.append(Judgement.model_validate_json(line))

@@ -43,13 +43,15 @@ class Log:
         """Open the file, made where it isn't there.
 
         Raises:
-            EvaluationError: the name is none, a line is damaged, or somebody is reviewing under that name.
+            EvaluationError: the name is none, a line is damaged, a folder has that name, or somebody is reviewing
+                under it.
         """
         if not _NAME.fullmatch(reviewer):
             raise EvaluationError("--reviewer: a name has letters, digits, dots, dashes and underscores, at most 40")
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{reviewer}.jsonl"
         self.path = path
+        _no_folder(path)
         self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -88,12 +90,13 @@ def read_reviews(folder: Path) -> dict[str, dict[str, Verdict]]:
     """Reviewer → pair's digest → verdict, of all files in a folder; none where there is no such folder.
 
     Raises:
-        EvaluationError: a line is damaged.
+        EvaluationError: a line is damaged, or a folder has a reviewer's name.
     """
     return {path.stem: _read(path) for path in sorted(folder.glob("*.jsonl"))}
 
 
 def _read(path: Path) -> dict[str, Verdict]:
+    _no_folder(path)
     verdicts: dict[str, Verdict] = {}
     for number, text in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
         try:
@@ -105,3 +108,8 @@ def _read(path: Path) -> dict[str, Verdict]:
         else:
             verdicts.pop(line.pair, None)
     return verdicts
+
+
+def _no_folder(path: Path) -> None:
+    if path.is_dir():
+        raise EvaluationError(f"{path}: a folder where a reviewer's file belongs; move it elsewhere")

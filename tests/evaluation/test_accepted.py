@@ -199,5 +199,5 @@ def test_other_questions_can_not_be_compared(project: Path, report: Callable[...
     accepted.write_text(few)
     assert check(folder, accepted, EvaluationSettings()).compared == 3
     accepted.write_text(few + '{"candidate": "tuned"}\n')
-    with pytest.raises(EvaluationError, match=r"accepted\.jsonl:6: damaged at set"):
+    with pytest.raises(EvaluationError, match=r"accepted\.jsonl:6: damaged at set .*`--accept`"):
         check(folder, accepted, EvaluationSettings())

@@ -150,6 +150,36 @@ def test_a_judge_that_is_gone_does_not_keep_people_out(judging: Project, endpoin
     assert "What people say" in texts(judging)["report.md"]
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("report/judgements.jsonl", "judgements.jsonl:1: damaged; delete the file"),
+        ("report/answers.jsonl", "answers.jsonl:1: damaged at its start; run `boffin evaluate --force`"),
+        ("report/report.json", "report.json: damaged at its start .*; run `boffin evaluate --force`"),
+        ("report/report.md", "report.md: not text in UTF-8; run `boffin evaluate --force`"),
+        ("report/report.html", "report.html: not text in UTF-8; run `boffin evaluate --force`"),
+        ("reviews/ada.jsonl", "ada.jsonl:1: damaged; delete that line"),
+    ],
+)
+def test_a_file_that_is_no_text_is_one_line_and_changes_no_page(project: Project, name: str, said: str) -> None:
+    say(project, "ada", ["tie"])
+    path = project.workspace.path("report").parent / name
+    path.write_bytes(b'{"\xff": 1}\n')
+    before = {page: page.read_bytes() for page in project.workspace.path("report").glob("report.*")}
+    with pytest.raises(OpinionError, match=said):
+        gather_opinions(project, silent)
+    assert {page: page.read_bytes() for page in before} == before
+
+
+def test_a_folder_among_the_reviews_is_one_line(project: Project) -> None:
+    folder = project.workspace.path("reviews")
+    (folder / "ada.jsonl").mkdir(parents=True)
+    with pytest.raises(OpinionError, match=r"ada\.jsonl: a folder where a reviewer's file belongs"):
+        gather_opinions(project, silent)
+    with pytest.raises(EvaluationError, match=r"ada\.jsonl: a folder"):
+        Log(folder, "ada")
+
+
 def test_another_judge_makes_nothing_anew(project: Project, judging: Project) -> None:
     assert evaluation_depends(project) == evaluation_depends(judging)
 
