@@ -54,9 +54,10 @@ def headlines(report: Report) -> list[str]:
     """Who was preferred, a line for a judge and one for people, for the terminal."""
     lines = []
     if report.judge:
-        opinion = report.judge.opinion
-        what = _preferred(report, opinion) if opinion else _unjudged(report.judge)
-        lines.append(f"The judge {one_line(report.judge.model)}: {what}")
+        judge = report.judge
+        said = [_preferred(report, judge.opinion)] if judge.opinion else []
+        said += [_unjudged(judge)] if judge.unjudged else []
+        lines.append(f"The judge {one_line(judge.model)}: {' '.join(said)}")
     if report.reviews:
         lines.append(f"{_people(report.reviews)}: {_preferred(report, report.reviews.opinion)}")
     return lines

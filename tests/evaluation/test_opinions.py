@@ -139,7 +139,20 @@ def test_boffin_evaluate_asks_the_judge_and_goes_on_where_it_was_gone(judging, e
     endpoint.chat = judge
     run_stages(judging.folder, flags, ["report"], "")
     assert len(endpoint.requests) == 2 * COUNT - 5
-    assert f"The judge j: tuned is better {COUNT} times, base 0 times, neither 0 times" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"The judge j: tuned is better {COUNT} times, base 0 times, neither 0 times" in said
+    assert "not judged" not in said
+
+
+def test_what_the_judge_leaves_out_is_told(judging: Project, endpoint, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("boffin.run.needed", lambda *_: [])
+    judge = endpoint.chat
+    flags = [f"evaluation.judge.url={endpoint.url}/v1", "evaluation.judge.model=j"]
+    endpoint.chat = lambda body: (413, b"") if "dump 3?" in body["messages"][1]["content"] else judge(body)
+    run_stages(judging.folder, flags, ["report"], "")
+    said = "1 question not judged, mostly because of this: /chat/completions is refused with 413 (no reason given)"
+    assert f"tuned is better {COUNT - 1} times" in (shown := capsys.readouterr().out) and said in shown
+    assert said in texts(judging)["report.md"]
 
 
 def test_a_judge_that_is_gone_does_not_keep_people_out(judging: Project, endpoint) -> None:
