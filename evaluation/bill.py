@@ -40,26 +40,30 @@ def cost_of(spoken: Interview, bill: Bill | None) -> dict[str, float]:
     count = len(spoken.answers)
     prompt = sum(answer.prompt_tokens for answer in spoken.answers) / count
     said = sum(answer.tokens for answer in spoken.answers) / count
-    million = _million(spoken, prompt, said, bill) if prompt and said else None
-    if million is None:
+    question = _question(spoken, prompt, said, bill) if prompt and said else None
+    if question is None:
         return {}
-    return {"usd_a_million_tokens": million, "usd_a_thousand_questions": million * (prompt + said) / 1000}
+    return {
+        "usd_a_million_tokens": question / (prompt + said) * 1e6,
+        "usd_a_thousand_questions": question * 1000,
+    }
 
 
-def _million(spoken: Interview, prompt: float, said: float, bill: Bill | None) -> float | None:
+def _question(spoken: Interview, prompt: float, said: float, bill: Bill | None) -> float | None:
+    """The cost of one question, in as many tokens of prompt and answer as were counted."""
     candidate = spoken.candidate
     if candidate.remote:
         price = candidate.remote.price
         if price is None:
             return None
-        paid = prompt * price.usd_a_million_prompt_tokens + said * price.usd_a_million_answer_tokens
-        return paid / (prompt + said)
+        return (prompt * price.usd_a_million_prompt_tokens + said * price.usd_a_million_answer_tokens) / 1e6
     if bill is None or not spoken.seconds:
         return None
     origin = "this evaluation"
     speed = Measurement(said * len(spoken.answers) / spoken.seconds, origin)
     tokens = Measurement(prompt, origin), Measurement(said, origin)
-    case = gather(bill.settings, bill.prices, Measured(*tokens, speed, bill.training_hours)).case
+    settings = bill.settings.model_copy(update={"prompt_tokens": None, "answer_tokens": None})
+    case = gather(settings, bill.prices, Measured(*tokens, speed, bill.training_hours)).case
     if not candidate.trained:
         case = replace(case, curation_hours=0, training_hours=0, training_usd=0)
-    return float(own_cost(case).million_tokens)
+    return float(own_cost(case).query)

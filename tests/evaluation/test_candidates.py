@@ -265,12 +265,19 @@ def test_what_is_served_here_costs_what_the_calculator_says(endpoint, make_datas
         Candidate("tuned", endpoint.url, "m", bytes=100_000_000),
         Candidate("tuned Q4_0", endpoint.url, "m", bytes=50_000_000),
     ]
-    report = evaluate(make_dataset(4), candidates, bill=Bill(cost, load_prices()))
+    dataset = make_dataset(4)
+    report = evaluate(dataset, candidates, bill=Bill(cost, load_prices()))
     base, tuned = (report.candidates[name]["usd_a_million_tokens"].mean for name in ("base", "tuned"))
     assert base == pytest.approx(720 / 1000 / (3 + 97) * 1e6)
     assert tuned == pytest.approx(base + (10 * 60 + 3) / 12 / 1000 / 100 * 1e6)
     html = (tmp_path / "out" / "report.html").read_text()
     assert "Quality against size" in html and "Quality against cost" in html
+    thousand = report.candidates["base"]["usd_a_thousand_questions"].mean
+    assert thousand == pytest.approx(720)
+    other = cost.model_copy(update={"prompt_tokens": 2000.0, "answer_tokens": 20.0})
+    again = evaluate(dataset, candidates, "again", bill=Bill(other, load_prices())).candidates["base"]
+    assert again["usd_a_thousand_questions"].mean == pytest.approx(thousand)
+    assert again["usd_a_million_tokens"].mean == pytest.approx(base)
     with pytest.raises(SettingsError, match="no card 'none'"):
         Bill(CostSettings(card="none"), load_prices())
 
