@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.cost.figure import dollars, number, percent
-from evaluation.cost.versus import Versus
+from evaluation.cost.versus import Versus, spent_until
 
 FEWEST_QUERIES = 10_000
 """Queries a month below which the reference article advises against it."""
@@ -86,11 +86,18 @@ def reasons_against(main: Versus, others: Sequence[Versus], examples: int | None
 
 
 def _too_late(main: Versus) -> list[Advice]:
-    """Whether the break-even comes after what was paid for is worn out."""
-    case, months = main.own.case, main.break_even_months.value
+    """Whether what was paid for is worn out, or out of date, before it has come back."""
+    own, case, months = main.own, main.own.case, main.break_even_months.value
     if months is None:
-        return []
-    spent = dollars(float(main.own.upfront))
+        if float(main.no_longer_paid) <= 0:
+            return []
+        lives = {
+            f"the expert is made anew every {number(case.model_life_months)} months": float(own.once),
+            f"the hardware lasts {number(case.write_off_years)} years": case.purchase_usd,
+        }
+        why = " and ".join(text for text, spent in lives.items() if spent)
+        return [Advice("pays-too-late", f"The {own.upfront.shown} don't come back in time: {why}.")]
+    spent = dollars(spent_until(own, months)[0])
     if case.purchase_usd and months > 12 * case.write_off_years:
         life = f"{number(case.write_off_years)} years that the hardware lasts"
         return [Advice("pays-too-late", f"The {spent} come back after {months:,.0f} months, beyond the {life}.")]

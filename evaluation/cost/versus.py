@@ -1,7 +1,8 @@
 """Serving it oneself against asking a hosted model: what is saved, and when it has paid. Pure arithmetic.
 
 Two views, which answer two questions. A month's cost has everything written off: what does an answer cost? The
-break-even is about money paid: what was spent beforehand, hardware in full, against what is no longer paid every month.
+break-even is about money paid: what was spent at once, hardware in full, against what is no longer paid every month.
+After its life the expert is made anew, and worn hardware is replaced.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from dataclasses import dataclass, fields
 from evaluation.cost.case import DAYS_A_MONTH, Hosted
 from evaluation.cost.figure import Figure, number, plus, usd
 from evaluation.cost.own import Own
+
+_ROUNDS = 1000
+"""How often a break-even is sought further on, after what is spent until then, before it is given up."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Versus:
     break_even_days: Figure
     break_even_queries: Figure
     first_year: Figure
-    """Money kept after twelve months, with all that was spent beforehand."""
+    """Money kept after twelve months, with all that was spent at once until then."""
     pays_from: Figure
     """Queries a month from which a month costs less, everything written off."""
 
@@ -49,7 +53,8 @@ def against(own: Own, hosted: Hosted) -> Versus:
     query, million, month = _hosted_cost(own, hosted)
     saved = float(month) - float(own.month)
     kept = float(month) - float(own.running)
-    months, days, queries = _break_even(own, kept)
+    months, days, queries = _break_even(own, kept, saved)
+    spent, how = spent_until(own, 12)
     return Versus(
         own=own,
         hosted=hosted,
@@ -83,9 +88,9 @@ def against(own: Own, hosted: Hosted) -> Versus:
         first_year=Figure(
             "first_year_usd",
             "kept after the first year",
-            12 * kept - float(own.upfront),
+            12 * kept - spent,
             "usd",
-            f"12 × {usd(kept)} − {usd(float(own.upfront))}",
+            f"12 × {usd(kept)} − {how}",
         ),
         pays_from=_pays_from(own, float(query)),
     )
@@ -128,32 +133,60 @@ def _hosted_cost(own: Own, hosted: Hosted) -> tuple[Figure, Figure, Figure]:
     )
 
 
-def _break_even(own: Own, kept: float) -> tuple[Figure, Figure, Figure]:
-    upfront = float(own.upfront)
+def spent_until(own: Own, months: float) -> tuple[float, str]:
+    """What has been spent at once after so many months, in dollars, and its formula."""
+    case, once = own.case, float(own.once)
+    hardware = float(own.cards) * case.purchase_usd
+    made, bought = _lives(months, case.model_life_months), _lives(months, 12 * case.write_off_years)
+    if made == bought == 1:
+        return float(own.upfront), usd(float(own.upfront))
+    how = plus((once, f"{made} × {usd(once)}"), (hardware, f"{bought} × {usd(hardware)}"))
+    return made * once + bought * hardware, f"({how})"
+
+
+def _lives(months: float, life: float) -> int:
+    """How many lives have begun when so many months are over."""
+    return max(1, math.ceil(months / life - 1e-9))
+
+
+def _break_even(own: Own, kept: float, saved: float) -> tuple[Figure, Figure, Figure]:
     if kept <= 0:
-        why = "every month costs as much as hosted, or more"
-        return (
-            Figure("break_even_months", "break-even, in months", None, "months", why),
-            Figure("break_even_days", "break-even, in days", None, "days", why),
-            Figure("break_even_queries", "break-even, in queries", None, "queries", why),
-        )
-    passed = upfront / kept
+        return _never("every month costs as much as hosted, or more")
+    if saved <= 0:
+        return _never("what is spent at once is due again before it has come back")
+    passed = 0.0
+    for _ in range(_ROUNDS):
+        spent, how = spent_until(own, passed)
+        if spent / kept <= passed:
+            break
+        passed = spent / kept
+    else:
+        return _never("not in a lifetime")
+    formula = f"{how} / {usd(kept)}"
     return (
-        Figure("break_even_months", "break-even, in months", passed, "months", f"{usd(upfront)} / {usd(kept)}"),
+        Figure("break_even_months", "break-even, in months", passed, "months", formula),
         Figure(
             "break_even_days",
             "break-even, in days",
             passed * DAYS_A_MONTH,
             "days",
-            f"{usd(upfront)} / {usd(kept)} × {DAYS_A_MONTH}",
+            f"{formula} × {DAYS_A_MONTH}",
         ),
         Figure(
             "break_even_queries",
             "break-even, in queries",
             passed * own.case.queries_a_month,
             "queries",
-            f"{usd(upfront)} / {usd(kept)} × {number(own.case.queries_a_month)}",
+            f"{formula} × {number(own.case.queries_a_month)}",
         ),
+    )
+
+
+def _never(why: str) -> tuple[Figure, Figure, Figure]:
+    return (
+        Figure("break_even_months", "break-even, in months", None, "months", why),
+        Figure("break_even_days", "break-even, in days", None, "days", why),
+        Figure("break_even_queries", "break-even, in queries", None, "queries", why),
     )
 
 

@@ -120,6 +120,14 @@ def test_dearer_inputs_never_make_it_cheaper(field: str) -> None:
         assert change == 0 if field in same else change <= 0 if field in falling else change >= 0
 
 
+def outlay(versus: Versus, months: float) -> float:
+    """What is spent at once until then: the expert made anew after each life, the hardware replaced."""
+    case, own = versus.own.case, versus.own
+    lives = max(1, math.ceil(months / case.model_life_months - 1e-9))
+    years = max(1, math.ceil(months / 12 / case.write_off_years - 1e-9))
+    return lives * float(own.once) + years * float(own.cards) * case.purchase_usd
+
+
 @pytest.mark.parametrize("hosted", [BIG, SMALL, SERVERLESS], ids=lambda one: one.name)
 @pytest.mark.parametrize("case", [RENTED, BOUGHT], ids=["rented", "bought"])
 def test_at_the_break_even_both_ways_have_cost_the_same(case: Case, hosted: Hosted) -> None:
@@ -127,11 +135,11 @@ def test_at_the_break_even_both_ways_have_cost_the_same(case: Case, hosted: Host
     for load in LOADS:
         versus = against(own_cost(replace(case, queries_a_month=load)), hosted)
         if versus.break_even_months.value is None:
-            assert float(versus.no_longer_paid) <= 0 and float(versus.first_year) < 0
+            assert float(versus.saved) <= 0 and float(versus.first_year) < 0
             continue
         reached += 1
         months = versus.break_even_months.value
-        paid = float(versus.own.upfront) + months * float(versus.own.running)
+        paid = outlay(versus, months) + months * float(versus.own.running)
         assert paid == pytest.approx(months * float(versus.month))
         assert versus.break_even_queries.value == pytest.approx(months * load)
         assert (float(versus.first_year) >= 0) == (months <= 12)
@@ -148,6 +156,47 @@ def test_it_is_cheaper_from_the_load_that_is_named_and_not_before(case: Case, ho
     for share in (0.999, 0.9, 0.5, 0.1, 0.01):
         before = against(own_cost(replace(case, queries_a_month=max(1, load * share))), hosted)
         assert float(before.saved) < 0
+
+
+def test_what_is_due_again_before_it_has_come_back_never_pays() -> None:
+    case = replace(RENTED, curation_hours=200)
+    versus = against(own_cost(case), BIG)
+    assert float(versus.no_longer_paid) > 0 and float(versus.own.once) > 12 * float(versus.no_longer_paid)
+    assert versus.break_even_days.shown == versus.break_even_queries.shown == "never"
+    assert "made anew every 12 months" in next(
+        one.text for one in reasons_against(versus, (), None) if one.code == "pays-too-late"
+    )
+    longer = against(own_cost(replace(case, model_life_months=36)), BIG)
+    assert longer.break_even_months.value == pytest.approx(float(versus.own.once) / float(versus.no_longer_paid))
+
+
+@pytest.mark.parametrize(
+    ("changes", "made", "bought"),
+    [
+        ({}, 1, 1),
+        ({"model_life_months": 1}, 12, 1),
+        ({"model_life_months": 5}, 3, 1),
+        ({"model_life_months": 24, "write_off_years": 0.5}, 1, 2),
+    ],
+)
+def test_a_year_has_as_many_makings_and_purchases_as_fall_into_it(
+    changes: dict[str, float], made: int, bought: int
+) -> None:
+    versus = against(own_cost(replace(BOUGHT, **changes)), BIG)
+    spent = made * float(versus.own.once) + bought * 2_400
+    assert float(versus.first_year) == pytest.approx(12 * float(versus.no_longer_paid) - spent)
+    assert evaluated(versus.first_year.formula) == pytest.approx(float(versus.first_year), rel=1e-4)
+
+
+def test_a_break_even_after_a_life_has_paid_for_the_next() -> None:
+    case = replace(BOUGHT, purchase_usd=20_000, write_off_years=5, model_life_months=6)
+    versus = against(own_cost(case), BIG)
+    months = versus.break_even_months.value
+    assert months is not None and 12 < months < 60
+    assert months * float(versus.no_longer_paid) == pytest.approx(outlay(versus, months))
+    for earlier in range(1, math.floor(months)):
+        assert earlier * float(versus.no_longer_paid) < outlay(versus, earlier)
+    assert evaluated(versus.break_even_days.formula) == pytest.approx(30 * months, rel=1e-4)
 
 
 def test_work_that_one_card_cant_earn_back_takes_several() -> None:
@@ -178,12 +227,13 @@ def test_when_not_to_is_said() -> None:
     assert codes(good, examples=FEWEST_EXAMPLES) == codes(good, examples=None) == set()
     assert codes(against(own_cost(RENTED), SMALL)) == {"hosted-is-cheaper"}
     assert codes(good, against(own_cost(RENTED), SMALL)) == {"another-is-cheaper"}
-    dear = replace(BOUGHT, purchase_usd=60_000, write_off_years=3)
-    late = against(own_cost(dear), BIG)
+    dear = against(own_cost(replace(BOUGHT, purchase_usd=60_000)), BIG)
+    assert dear.break_even_months.value is None and "pays-too-late" in codes(dear)
+    late = against(own_cost(replace(BOUGHT, purchase_usd=35_400, model_life_months=24)), BIG)
     assert late.break_even_months.value is not None and late.break_even_months.value > 36
-    assert "pays-too-late" in codes(late)
-    slow = against(own_cost(replace(RENTED, curation_hours=500)), BIG)
-    assert slow.break_even_months.value is not None and "pays-too-late" in codes(slow)
+    assert codes(late) == {"pays-too-late"}
+    slow = against(own_cost(replace(RENTED, curation_hours=500, model_life_months=60)), BIG)
+    assert slow.break_even_months.value is not None and codes(slow) == {"pays-too-late"}
 
 
 def test_reasons_name_the_figures() -> None:
