@@ -66,5 +66,6 @@ def _said(answer: Answer, seed: int) -> dict[str, object]:
         "answer": answer.text,
         "finish_reason": answer.finish_reason,
         "tokens": answer.tokens,
+        "prompt_tokens": answer.prompt_tokens or None,
         "seconds": answer.seconds,
     }

@@ -49,9 +49,11 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     candidate: str
+    set: str = "held-out"
     question: str
     answer: str
     tokens: int = Field(ge=0)
+    prompt_tokens: int | None = Field(default=None, ge=0)
 
 
 class _Summary(BaseModel):
@@ -108,16 +110,23 @@ def _is_rate(value: Any) -> bool:
 
 
 def _prompt_tokens(path: Path, candidate: str, system_prompt: str) -> Measurement | None:
-    """Characters of the questions and the system prompt, at the characters a token that the answers have."""
-    asked = said = tokens = count = 0
+    """The mean length of the held-out records' prompts; where it wasn't counted, an estimate from their characters.
+
+    That has the questions and the system prompt at the characters a token that the answers have, without passages.
+    """
+    asked = said = tokens = counted = count = 0
+    unknown = False
     for line in _answers(path):
-        if line.candidate == candidate:
+        if line.candidate == candidate and line.set == "held-out":
             asked, said, tokens, count = (
                 asked + len(line.question),
                 said + len(line.answer),
                 tokens + line.tokens,
                 count + 1,
             )
+            counted, unknown = counted + (line.prompt_tokens or 0), unknown or not line.prompt_tokens
+    if count and not unknown:
+        return Measurement(counted / count, f"evaluation, {one_line(candidate, 40)}, {count} prompts")
     if not (count and said and tokens):
         return None
     each = said / tokens

@@ -15,7 +15,7 @@ class CostSettings(SettingsPart):
     queries_a_month: float = Field(default=100_000, ge=1, le=_MOST)
     """Queries a month."""
     prompt_tokens: float | None = Field(default=None, gt=0, le=_MOST)
-    """Tokens of a query with its system prompt; without it estimated from the evaluation's questions, else 500."""
+    """Tokens of a query with all that is put before it; without it the mean of the evaluation's prompts, else 500."""
     answer_tokens: float | None = Field(default=None, gt=0, le=_MOST)
     """Tokens of an answer; without it the mean of the evaluation's answers, else 500."""
     requests_a_minute: float | None = Field(default=None, gt=0, le=_MOST)

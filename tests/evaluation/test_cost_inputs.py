@@ -180,6 +180,20 @@ def test_the_tuned_models_own_answers_are_what_is_measured(workspace: Path) -> N
     assert found.examples and found.examples.value == 1200
 
 
+def test_prompts_that_were_counted_are_not_estimated(workspace: Path) -> None:
+    path = workspace / "report" / ANSWERS
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    held_out = [{**line, "set": "held-out", "prompt_tokens": 300 + 20 * n} for n, line in enumerate(lines)]
+    suite = {**lines[0], "set": "suite", "prompt_tokens": 9000, "question": "q" * 9999}
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*held_out, suite]))
+    assert look(workspace).prompt_tokens == Measurement(310, "evaluation, tuned, 2 prompts")
+    held_out[1]["prompt_tokens"] = None
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*held_out, suite]))
+    found = look(workspace).prompt_tokens
+    assert found and found.value == pytest.approx(80 / 4 + TEMPLATE_TOKENS)
+    assert found.origin == "evaluation, estimated from 2 questions at 4.0 characters a token"
+
+
 def test_nothing_built_is_nothing_measured(tmp_path: Path) -> None:
     assert look(tmp_path) == Measured()
 

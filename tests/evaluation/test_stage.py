@@ -102,6 +102,7 @@ def test_a_report_from_known_answers(make_endpoint, make_dataset, evaluate, repl
 
     assert sorted(path.name for path in out.iterdir()) == ["answers.jsonl", "report.html", "report.json", "report.md"]
     answers = [json.loads(line) for line in (out / "answers.jsonl").read_text().splitlines()]
+    assert {answer["prompt_tokens"] for answer in answers} == {3}
     assert [answer["candidate"] for answer in answers] == ["base"] * 12 + ["tuned"] * 12
     assert {answer["answer"] for answer in answers[12:]} == {GOOD}
     assert {name for answer in answers[:12] for name in answer["unknown"]} == {"json.dumpz"}
