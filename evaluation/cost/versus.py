@@ -39,7 +39,10 @@ class Versus:
     first_year: Figure
     """Money kept after twelve months, with all that was spent at once until then."""
     pays_from: Figure
-    """Queries a month from which a month costs less, everything written off."""
+    """Queries a month from which a month costs less, everything written off.
+
+    The least load of the kind; where the case's is beyond that and a card more has made it dearer again, the next.
+    """
 
     @property
     def figures(self) -> list[Figure]:
@@ -92,7 +95,7 @@ def against(own: Own, hosted: Hosted) -> Versus:
             "usd",
             f"12 × {usd(kept)} − {how}",
         ),
-        pays_from=_pays_from(own, float(query)),
+        pays_from=_pays_from(own, float(query), saved),
     )
 
 
@@ -190,8 +193,8 @@ def _never(why: str) -> tuple[Figure, Figure, Figure]:
     )
 
 
-def _pays_from(own: Own, hosted_query: float) -> Figure:
-    """The least load at which a month's own cost is no more than hosted.
+def _pays_from(own: Own, hosted_query: float, saved: float) -> Figure:
+    """The least load, on fewer cards than the case's only where that saves, at which a month costs no more than hosted.
 
     With n cards a month costs n × `card` + `fixed` + `each` a query, up to n × `most` queries; so that many cards are
     needed that this line meets the hosted one before they are full.
@@ -212,6 +215,8 @@ def _pays_from(own: Own, hosted_query: float) -> Figure:
     if most * gain <= card:
         return Figure(name, title, None, "queries", "a full card costs as much as hosted, or more")
     count = max(1, math.ceil(fixed / (most * gain - card) - 1e-9))
+    if saved < 0:
+        count = max(count, int(float(own.cards)))
     least = (count * card + fixed) / gain
     paid = plus((card, f"{count} × {usd(card)}"), (fixed, usd(fixed)))
     formula = f"({paid}) / ({usd(hosted_query)} − {usd(each)})" if each else f"({paid}) / {usd(hosted_query)}"

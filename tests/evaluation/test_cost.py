@@ -207,6 +207,21 @@ def test_work_that_one_card_cant_earn_back_takes_several() -> None:
     assert float(against(own_cost(replace(case, queries_a_month=load + 2)), versus.hosted).saved) >= 0
 
 
+@pytest.mark.parametrize("queries", [2_200_000, 4_400_000])
+def test_a_card_more_makes_it_dearer_again_until_the_next_load_that_pays(queries: float) -> None:
+    case = Case(queries, 500, 500, requests_a_minute=100, idle_share=0.5, rent_usd_an_hour=0.8)
+    versus = against(own_cost(case), SMALL)
+    least = against(own_cost(replace(case, queries_a_month=1_000)), SMALL).pays_from.value
+    load = versus.pays_from.value
+    assert least and load and least < queries < load and float(versus.saved) < 0
+    assert float(against(own_cost(replace(case, queries_a_month=least)), SMALL).saved) == pytest.approx(0)
+    for share, saves in ((0.999, False), (1.001, True)):
+        assert (float(against(own_cost(replace(case, queries_a_month=load * share)), SMALL).saved) > 0) == saves
+    (reason,) = reasons_against(versus, (), None)
+    assert f"it pays from {versus.pays_from.shown} queries" in reason.text
+    assert evaluated(versus.pays_from.formula) == pytest.approx(load, rel=1e-4)
+
+
 def test_what_a_full_card_costs_more_than_hosted_never_pays() -> None:
     versus = against(own_cost(replace(RENTED, queries_a_month=50_000_000)), Hosted("cheap", usd_a_request=0.0001))
     assert versus.pays_from.value is None and versus.break_even_queries.shown == "never"
