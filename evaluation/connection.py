@@ -1,10 +1,12 @@
 """A connection to an HTTP endpoint that speaks JSON: requests that are tried again, replies of bounded size.
 
-A key travels in a header and is in no message. Knows nothing about what is asked or answered.
+A key travels in a header and is in no message. A reply is taken as it is: one that is compressed is refused. Knows
+nothing about what is asked or answered.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -57,7 +59,15 @@ class Connection:
     """A connection, to be used as a context manager; its methods may be called from many threads."""
 
     def __init__(
-        self, who: str, url: str, connections: int, key: str = "", headers: Mapping[str, str] | None = None
+        self,
+        who: str,
+        url: str,
+        connections: int,
+        key: str = "",
+        headers: Mapping[str, str] | None = None,
+        *,
+        seconds: float | None = None,
+        most: int | None = None,
     ) -> None:
         """Prepare up to `connections` connections; nothing is sent yet.
 
@@ -67,11 +77,14 @@ class Connection:
             connections: how many requests may be under way at once.
             key: a key that it asks for; empty for none.
             headers: what every request carries besides.
+            seconds: how long a request may take, all its tries together; None for `TIMEOUT` at each of them.
+            most: bytes beyond which a reply is refused; None for `MAX_REPLY`.
 
         Raises:
             EvaluationError: the URL is none, or the key can't be one.
         """
         self._who, self._url, self._key = who, url.rstrip("/"), key
+        self._seconds, self._most = seconds, most
         if not (key.isascii() and key.isprintable()):
             raise self.error("its key has characters that no key has; look at it")
         try:
@@ -81,9 +94,13 @@ class Connection:
         if address.scheme not in ("http", "https") or not address.host:
             raise self.error("that is no URL of HTTP; give one such as http://127.0.0.1:8639")
         self._client = httpx.Client(
-            timeout=TIMEOUT,
+            timeout=TIMEOUT if seconds is None else seconds,
             limits=httpx.Limits(max_connections=connections),
-            headers={**(headers or {}), **({"Authorization": f"Bearer {key}"} if key else {})},
+            headers={
+                "Accept-Encoding": "identity",
+                **(headers or {}),
+                **({"Authorization": f"Bearer {key}"} if key else {}),
+            },
             trust_env=address.host not in _LOOPBACK,  # a proxy can't reach this machine's own loopback
         )
 
@@ -115,16 +132,18 @@ class Connection:
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
         trouble, pause = "", 0.0
+        deadline = math.inf if self._seconds is None else time.monotonic() + self._seconds
         for attempt in range(TRIES):
             if attempt:
-                time.sleep(min(max(pause, PAUSE * 2 ** (attempt - 1)), LONGEST_PAUSE))
+                pause = min(max(pause, PAUSE * 2 ** (attempt - 1)), LONGEST_PAUSE)
+                if time.monotonic() + pause > deadline:
+                    break
+                time.sleep(pause)
             try:
                 with self._client.stream(method, self._url + path, json=body) as response:
-                    content = self._read(response)
+                    content = self._read(response, deadline)
             except httpx.ReadTimeout:
-                raise self.error(
-                    f"{path} took over {TIMEOUT.read:.0f} s; lower `evaluation.max_tokens`, or take a smaller model"
-                ) from None
+                raise self.error(self._too_slow(path)) from None
             except httpx.RequestError as error:
                 trouble = f"nothing answers there ({one_line(str(error)) or type(error).__name__}); start its server"
                 continue
@@ -157,12 +176,22 @@ class Connection:
     def _without_key(self, text: str) -> str:
         return text.replace(self._key, "…") if self._key else text
 
-    def _read(self, response: httpx.Response) -> bytes:
+    def _too_slow(self, path: str) -> str:
+        if self._seconds is None:
+            return f"{path} took over {TIMEOUT.read:.0f} s; lower `evaluation.max_tokens`, or take a smaller model"
+        return f"{path} took over {self._seconds:.0f} s; see the server's log"
+
+    def _read(self, response: httpx.Response, deadline: float) -> bytes:
+        encoding, most = response.headers.get("content-encoding", ""), self._most or MAX_REPLY
+        if encoding.strip().lower() not in ("", "identity"):
+            raise self.useless(f"encoded as {encoding}, which nobody asked for")
         content = bytearray()
-        for chunk in response.iter_bytes():
+        for chunk in response.iter_raw():
             content += chunk
-            if len(content) > MAX_REPLY:
-                raise self.useless(f"more than {MAX_REPLY:,} bytes")
+            if len(content) > most:
+                raise self.useless(f"more than {most:,} bytes")
+            if time.monotonic() > deadline:
+                raise httpx.ReadTimeout("its parts come too slowly")
         return bytes(content)
 
 

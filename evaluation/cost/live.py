@@ -5,7 +5,6 @@ Knows nothing about where the prices are from.
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Sequence
@@ -16,7 +15,13 @@ from evaluation.connection import Connection
 from evaluation.cost.case import Hosted
 from evaluation.cost.figure import Figure, number, plus, usd
 
-_SAMPLE = re.compile(r"(boffin_\w+(?:\{[^{}\n]*\})?) (\S+)")
+SECONDS = 15.0
+"""How long a page of metrics may take."""
+MAX_PAGE = 1_000_000
+"""Bytes beyond which a page is none of metrics."""
+_MOST = 2.0**63
+"""What no counter reaches."""
+_SAMPLE = re.compile(r"(boffin_\w+(?:\{[^{}]*\})?) (\S+)")
 _ANSWERED = tuple(f'boffin_requests_total{{outcome="{outcome}"}}' for outcome in ("finished", "cancelled"))
 _CACHED = 'boffin_cache_hits_total{cache="answers"}'
 _PROMPTS = tuple(f'boffin_prompt_tokens_total{{from="{place}"}}' for place in ("computed", "memory", "disk"))
@@ -73,7 +78,7 @@ def look(url: str, key: str, hosted: Sequence[Hosted]) -> Live:
     Raises:
         EvaluationError: nothing answers there, it refuses, or it is no appliance of Boffin's.
     """
-    with Connection("the appliance", url, 1, key) as connection:
+    with Connection("the appliance", url, 1, key, seconds=SECONDS, most=MAX_PAGE) as connection:
         served = read_metrics(connection.get("/metrics").decode(errors="replace"), time.time())
         if served is None:
             raise connection.error("its /metrics aren't those of `boffin serve`; give that one's URL")
@@ -82,7 +87,8 @@ def look(url: str, key: str, hosted: Sequence[Hosted]) -> Live:
 
 def read_metrics(text: str, now: float) -> Served | None:
     """What a /metrics page says, at `now` in seconds since 1970; None where it isn't an appliance's."""
-    samples = {name: _value(value) for name, value in _SAMPLE.findall(text)}
+    lines = filter(None, map(_SAMPLE.match, text.splitlines()))
+    samples = {line[1]: _value(line[2]) for line in lines}
     if any(samples.get(name) is None for name in (*_ANSWERED, *_PROMPTS, _ANSWERS, _STARTED)):
         return None
     found = {name: value for name, value in samples.items() if value is not None}
@@ -119,4 +125,4 @@ def _value(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) and value >= 0 else None
+    return value if 0 <= value < _MOST else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from unittest.mock import patch
@@ -17,6 +19,8 @@ from appliance.engine.disk import DiskStats
 from appliance.engine.stats import EngineStats, Histogram, Timer
 from appliance.server.metrics import HttpCounts, exposition
 from boffin.cli import main
+from bundle.errors import EvaluationError
+from evaluation.cost import live
 from evaluation.cost.case import Hosted
 from evaluation.cost.live import Served, elsewhere, read_metrics
 
@@ -55,16 +59,23 @@ def page(answered: int = 8, cached: int = 2) -> str:
 
 
 @contextmanager
-def serving(text: str, code: int = 200) -> Iterator[tuple[str, list[str | None]]]:
-    """An endpoint that answers everything with a text; its URL, and the keys that it was sent."""
+def serving(
+    content: str | bytes | Iterable[bytes], code: int = 200, headers: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, list[str | None]]]:
+    """An endpoint that answers everything alike, at once or in parts; its URL, and the keys that it was sent."""
     keys: list[str | None] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             keys.append(self.headers["Authorization"])
             self.send_response(code)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(text.encode())
+            text = content.encode() if isinstance(content, str) else content
+            with suppress(ConnectionError):
+                for part in [text] if isinstance(text, bytes) else text:
+                    self.wfile.write(part)
 
         def log_message(self, *arguments: object) -> None:
             pass
@@ -106,10 +117,50 @@ def test_nothing_served_costs_nothing() -> None:
     assert elsewhere(Served(0, 0, 0, 0, 0), Hosted("theirs", 30, 60, 0.01)).value == 0
 
 
-@pytest.mark.parametrize("value", ["nan", "+Inf", "-1", "many"])
+@pytest.mark.parametrize("value", ["nan", "+Inf", "-1", "many", "1e300", str(2**63)])
 def test_values_that_are_none_are_no_appliances(value: str) -> None:
     text = page().replace("boffin_generated_tokens_total 400", f"boffin_generated_tokens_total {value}")
     assert read_metrics(text, 0) is None
+
+
+def test_a_line_without_an_end_is_read_in_no_time() -> None:
+    began = time.monotonic()
+    assert read_metrics("boffin_" * 140_000, 0) is None and read_metrics("boffin_a{" * 100_000, 0) is None
+    assert time.monotonic() - began < 2
+
+
+def test_a_page_that_never_ends_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def parts() -> Iterator[bytes]:
+        while True:
+            time.sleep(0.05)
+            yield b"# nothing\n"
+
+    monkeypatch.setattr(live, "SECONDS", 0.3)
+    with (
+        serving(parts()) as (url, keys),
+        pytest.raises(EvaluationError, match="/metrics took over 0 s; see the server's log"),
+    ):
+        live.look(url, "", [])
+    assert len(keys) == 1
+
+
+def test_a_server_that_asks_for_patience_gets_little() -> None:
+    with serving("busy", 503, {"Retry-After": "50"}) as (url, keys), pytest.raises(EvaluationError, match="with 503"):
+        live.look(url, "", [])
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "said"),
+    [
+        (gzip.compress(page().encode()), {"Content-Encoding": "gzip"}, "encoded as gzip, which nobody asked for"),
+        ("x" * (live.MAX_PAGE + 1), {}, "more than 1,000,000 bytes"),
+    ],
+    ids=["compressed", "too long"],
+)
+def test_a_page_that_could_be_endless_is_refused(content: str | bytes, headers: dict[str, str], said: str) -> None:
+    with serving(content, headers=headers) as (url, _), pytest.raises(EvaluationError, match=said):
+        live.look(url, "", [])
 
 
 def test_the_command_asks_with_the_key_and_the_projects_prices(
