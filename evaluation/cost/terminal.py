@@ -142,7 +142,7 @@ def _formulas(figures: Sequence[Figure]) -> Table:
     table.add_column(style="dim", overflow="fold")
     for figure in figures:
         sign = "" if figure.value is None else "= "
-        table.add_row(figure.title, figure.shown, Text(f"{sign}{figure.formula}"))
+        table.add_row(Text(figure.title), figure.shown, Text(f"{sign}{figure.formula}"))
     return table
 
 
@@ -152,7 +152,7 @@ def _inputs(analysis: Analysis) -> Table:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim", overflow="fold")
     for title, value, origin in [*analysis.input_rows(), *analysis.price_rows()]:
-        table.add_row(title, value, Text(origin))
+        table.add_row(Text(title), value, Text(origin))
     return table
 
 

@@ -19,12 +19,13 @@ from rich.console import Console
 from boffin.cli import main
 from evaluation.cost.analysis import Analysis, analyse
 from evaluation.cost.inputs import gather
+from evaluation.cost.live import Live, Served, elsewhere
 from evaluation.cost.measured import Measured, Measurement
 from evaluation.cost.page import render_page
 from evaluation.cost.picture import picture
 from evaluation.cost.prices import HostedPrice, Prices, load_prices
 from evaluation.cost.settings import CostSettings
-from evaluation.cost.terminal import print_analysis
+from evaluation.cost.terminal import print_analysis, print_live
 
 TOML = """
 [project]
@@ -41,7 +42,7 @@ against = "gpt-4o"
 prices = "prices/mine.toml"
 """
 MINE = '[[hosted]]\nname = "ours"\nusd_a_request = 0.25\ntaken = 2030-01-01\nsource = "an offer"\n'
-HOSTILE = "x\x1b[31m<script>\u202e"
+HOSTILE = "x\x1b[31m<script>\u202e[/b]"
 
 
 @pytest.fixture
@@ -217,6 +218,10 @@ def test_names_from_outside_do_no_harm() -> None:
     found = analyse(HOSTILE, gather(CostSettings(against=HOSTILE), prices, Measured()))
     console = Console(width=100, file=io.StringIO(), force_terminal=False)
     print_analysis(found, console)
+    print_live(
+        Live("http://[/b]", Served(1, 1, 0, 1, 1), {HOSTILE: elsewhere(Served(1, 1, 0, 1, 1), price.hosted)}), console
+    )
+    assert console.file.getvalue().count("[/b]") >= 5  # type: ignore[attr-defined]
     for text in (picture(found), render_page(found), console.file.getvalue()):  # type: ignore[attr-defined]
         assert "\x1b" not in text and "\u202e" not in text
     assert "<script>" not in picture(found) + render_page(found)
