@@ -13,6 +13,8 @@ Unit = Literal["usd", "share", "load", "queries", "cards", "days", "months"]
 
 NEVER = "never"
 """How a figure is shown that has no value, e.g. the break-even of what costs more every month."""
+UNKNOWN = "not known"
+"""The same of an amount."""
 _DIGITS = 6
 """Significant digits of a number in a formula."""
 
@@ -38,7 +40,7 @@ class Figure:
     def shown(self) -> str:
         """The value with its unit, rounded for people; queries until something, and cards, are rounded up."""
         if self.value is None:
-            return NEVER
+            return UNKNOWN if self.unit == "usd" else NEVER
         if self.unit == "usd":
             return dollars(self.value)
         if self.unit == "share":

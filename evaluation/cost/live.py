@@ -102,8 +102,13 @@ def read_metrics(text: str, now: float) -> Served | None:
 
 
 def elsewhere(served: Served, hosted: Hosted) -> Figure:
-    """What a hosted model would have charged; of what the cache answered, the tokens are taken to be the average."""
+    """What a hosted model would have charged; of what the cache answered, the tokens are taken to be the average.
+
+    None where the cache answered all, so that there is no average, and tokens are what is charged for.
+    """
     prompt, answer = hosted.usd_a_million_prompt_tokens, hosted.usd_a_million_answer_tokens
+    if served.cached and not served.answered and prompt + answer:
+        return Figure("usd", hosted.name, None, "usd", "the cache answered all, which counts no tokens")
     tokens = (served.prompt_tokens * prompt + served.answer_tokens * answer) / 1e6
     by_token = f"({number(served.prompt_tokens)} × {usd(prompt)} + {number(served.answer_tokens)} × {usd(answer)})"
     also_cached = f" × {number(served.queries)} / {number(served.answered)}" if served.cached else ""

@@ -23,6 +23,7 @@ from bundle.errors import EvaluationError
 from evaluation.cost import live
 from evaluation.cost.case import Hosted
 from evaluation.cost.live import Served, elsewhere, read_metrics
+from evaluation.cost.terminal import print_live
 
 NOTHING: Histogram = Timer().histogram()
 PRICES = '[[hosted]]\nname = "ours"\nusd_a_request = 0.25\ntaken = 2030-01-01\nsource = "an offer"\n'
@@ -109,6 +110,16 @@ def test_a_hosted_model_would_have_answered_what_the_cache_did() -> None:
     figure = elsewhere(served, Hosted("theirs", 30, 60, 0.01))
     assert figure.value == pytest.approx((900 * 30 + 400 * 60) / 1e6 * 10 / 8 + 10 * 0.01)
     assert figure.formula == "(900 × $30 + 400 × $60) / 1,000,000 × 10 / 8 + 10 × $0.01"
+
+
+def test_what_the_cache_answered_alone_has_no_known_worth(capsys: pytest.CaptureFixture[str]) -> None:
+    served = Served(hours=1, answered=0, cached=50, prompt_tokens=0, answer_tokens=0)
+    figure = elsewhere(served, Hosted("theirs", 30, 60, 0.01))
+    assert figure.value is None and "no tokens" in figure.formula
+    assert elsewhere(served, Hosted("a request", usd_a_request=0.01)).value == 0.5
+    print_live(live.Live("http://x", served, {"theirs": figure}))
+    shown = capsys.readouterr().out
+    assert "not known" in shown and "never" not in shown and "$0.00" not in shown
 
 
 def test_nothing_served_costs_nothing() -> None:
