@@ -69,17 +69,22 @@ def cost(
     flags = [f"evaluation.cost.{key}={value}" for key, value in given.items() if value]
     from boffin.cost import Outputs, show_cost, show_live, show_scenario
 
+    settings = [*(assignments or []), *flags]
     if live:
-        if scenario or svg or html or set(flags) - {f"evaluation.cost.prices={_file(prices)}"}:
-            raise typer.BadParameter("of the other options only --prices and --json go with a running appliance")
-        show_live(live, folder, [*(assignments or []), *flags], as_json)
+        if scenario or svg or html or any(_key(one) != "evaluation.cost.prices" for one in settings):
+            raise typer.BadParameter("of the other options only -C, --prices and --json go with a running appliance")
+        show_live(live, folder, settings, as_json)
         return
     if scenario:
-        if flags or svg or html:
+        if settings or svg or html or folder != HERE:
             raise typer.BadParameter("a scenario has its own inputs and no picture; leave the other options out")
         show_scenario(scenario, as_json)
         return
-    show_cost(folder, [*(assignments or []), *flags], Outputs(as_json, svg, html))
+    show_cost(folder, settings, Outputs(as_json, svg, html))
+
+
+def _key(assignment: str) -> str:
+    return assignment.partition("=")[0].strip()
 
 
 def _quoted(name: str) -> str:

@@ -1,8 +1,8 @@
 """How settings are read: from boffin.toml, BOFFIN_ variables and flags, onto a typed tree of them.
 
-Later ones win. A variable's name is the key's path in capitals with two underscores for the dot:
-`BOFFIN_TRAINER__TIME_BUDGET=60`. An unknown key is an error that names the nearest valid one. Reads no other file, and
-knows no room's settings.
+Later ones win, also over what says the same otherwise (a part's `rivals`). A variable's name is the key's path in
+capitals with two underscores for the dot: `BOFFIN_TRAINER__TIME_BUDGET=60`. An unknown key is an error that names the
+nearest valid one. Reads no other file, and knows no room's settings.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,9 +46,9 @@ def load_tree(
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not valid TOML: {error}") from None
     origins: dict[tuple[str, ...], str] = {}
-    for origin, key, text in _overrides(assignments, os.environ if environment is None else environment):
-        _assign(values, key, _toml_value(text), origin)
-        origins[key] = origin
+    for layer in _layers(assignments, os.environ if environment is None else environment):
+        _put_over(values, layer, tree)
+        origins |= {key: origin for origin, key, _ in layer}
     try:
         return tree.model_validate(values)
     except ValidationError as error:
@@ -63,10 +63,10 @@ def load_part(
     """One part of the tree without a project; settings of the other parts are none of its business."""
     values: dict[str, Any] = {}
     origins: dict[tuple[str, ...], str] = {}
-    for origin, key, text in _overrides(assignments, os.environ if environment is None else environment):
-        if key[: len(place)] == place and len(key) > len(place):
-            _assign(values, key[len(place) :], _toml_value(text), origin)
-            origins[key] = origin
+    for layer in _layers(assignments, os.environ if environment is None else environment):
+        ours = [one for one in layer if one[1][: len(place)] == place and len(one[1]) > len(place)]
+        _put_over(values, [(origin, key[len(place) :], text) for origin, key, text in ours], kind)
+        origins |= {key: origin for origin, key, _ in ours}
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -74,17 +74,44 @@ def load_part(
         raise SettingsError(_explain(problem, "settings", origins, kind, place)) from None
 
 
-def _overrides(
-    assignments: Sequence[str], environment: Mapping[str, str]
-) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    for name in sorted(environment):
-        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
-            yield name, tuple(name.removeprefix(PREFIX).lower().split("__")), environment[name]
+_Override = tuple[str, tuple[str, ...], str]
+"""Where a value is from, its key's path, and its text."""
+
+
+def _layers(assignments: Sequence[str], environment: Mapping[str, str]) -> tuple[list[_Override], list[_Override]]:
+    """What variables say, and over them flags."""
+    variables: list[_Override] = [
+        (name, tuple(name.removeprefix(PREFIX).lower().split("__")), environment[name])
+        for name in sorted(environment)
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS
+    ]
+    flags: list[_Override] = []
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
             raise SettingsError(f"--set {assignment}: write it as key=value, e.g. --set trainer.time_budget=60")
-        yield f"--set {key}", tuple(key.strip().split(".")), text.strip()
+        flags.append((f"--set {key}", tuple(key.strip().split(".")), text.strip()))
+    return variables, flags
+
+
+def _put_over(values: dict[str, Any], layer: Sequence[_Override], tree: type[SettingsPart]) -> None:
+    """Put a layer over those before it, of which its keys' rivals go."""
+    keys = {key for _, key, _ in layer}
+    for *place, name in keys:
+        rivals = next((one.rivals for one in _models(tree, place)[:1] if issubclass(one, SettingsPart)), {})
+        for rival in rivals.get(name, ()):
+            if (*place, rival) not in keys:
+                _take_away(values, (*place, rival))
+    for origin, key, text in layer:
+        _assign(values, key, _toml_value(text), origin)
+
+
+def _take_away(values: dict[str, Any], key: tuple[str, ...]) -> None:
+    found: Any = values
+    for part in key[:-1]:
+        found = found.get(part) if isinstance(found, dict) else None
+    if isinstance(found, dict):
+        found.pop(key[-1], None)
 
 
 def _assign(values: dict[str, Any], key: tuple[str, ...], value: Any, origin: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from collections.abc import Mapping
+from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +13,9 @@ class SettingsPart(BaseModel):
 
     # Without pydantic's `use_attribute_docstrings`: it reads the source of every class at every start.
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    rivals: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Key → the keys that say the same otherwise: where it is given, those given before it count no more."""
 
 
 def parts_in(annotation: Any) -> list[type[BaseModel]]:

@@ -105,11 +105,8 @@ def gather(settings: CostSettings, prices: Prices, measured: Measured, benchmark
 def _throughput(
     settings: CostSettings, measured: Measured, benchmark: Measurement | None
 ) -> dict[str, tuple[float, str]]:
-    if settings.requests_a_minute is not None and settings.tokens_a_second is not None:
-        raise SettingsError(
-            "evaluation.cost: `requests_a_minute` and `tokens_a_second` are both given; leave one of them out"
-        )
     unused = (0.0, "not used")
+    _one_of(settings, "requests_a_minute", "tokens_a_second", "benchmark")
     if settings.requests_a_minute is not None:
         return {"requests_a_minute": (settings.requests_a_minute, GIVEN), "tokens_a_second": unused}
     if settings.tokens_a_second is not None:
@@ -122,35 +119,48 @@ def _throughput(
 
 def _hardware(settings: CostSettings, prices: Prices) -> dict[str, tuple[float, str]]:
     """Rent or price, watts and electricity."""
-    if settings.rent_usd_an_hour is not None and settings.purchase_usd is not None:
-        raise SettingsError(
-            "evaluation.cost: `rent_usd_an_hour` and `purchase_usd` are both given; leave one of them out"
-        )
+    _one_of(settings, "rent_usd_an_hour", "purchase_usd")
     unused = (0.0, "not used")
+    priced = settings.rent_usd_an_hour is not None or settings.purchase_usd is not None
     card: CardPrice | None = None
-    if settings.rent_usd_an_hour is not None:
-        rent, purchase = (settings.rent_usd_an_hour, GIVEN), unused
-    elif settings.purchase_usd is not None:
-        rent, purchase = unused, (settings.purchase_usd, GIVEN)
-    else:
+    if "card" in settings.model_fields_set or not priced:
         card = prices.find_card(settings.card)
+    rent, purchase = unused, unused
+    if settings.rent_usd_an_hour is not None:
+        rent = (settings.rent_usd_an_hour, GIVEN)
+    elif settings.purchase_usd is not None:
+        purchase = (settings.purchase_usd, GIVEN)
+    elif card:
         origin = f"{card.name}, {card.origin}"
         rent = (card.usd_an_hour, origin) if card.usd_an_hour else unused
         purchase = (card.usd, origin) if card.usd else unused
 
     bought = bool(purchase[0])
+    load = _watts(settings.load_watts, card, card.load_watts if card else 0, bought, _LOAD_WATTS)
+    idle = _watts(settings.idle_watts, card, card.idle_watts if card else 0, bought, min(_IDLE_WATTS, load[0]))
+    if idle[0] > load[0]:
+        raise SettingsError(
+            f"evaluation.cost: `idle_watts` is {idle[0]:g} ({idle[1]}), more than `load_watts`, which is {load[0]:g} "
+            f"({load[1]}); give both"
+        )
     power = prices.electricity
     return {
         "rent_usd_an_hour": rent,
         "purchase_usd": purchase,
-        "load_watts": _watts(settings.load_watts, card, card.load_watts if card else 0, bought, _LOAD_WATTS),
-        "idle_watts": _watts(settings.idle_watts, card, card.idle_watts if card else 0, bought, _IDLE_WATTS),
+        "load_watts": load,
+        "idle_watts": idle,
         "usd_a_kwh": (settings.usd_a_kwh, GIVEN)
         if settings.usd_a_kwh is not None
         else (power.usd_a_kwh, power.origin)
         if power
         else unused,
     }
+
+
+def _one_of(settings: CostSettings, *names: str) -> None:
+    given = [f"`{name}`" for name in names if getattr(settings, name) not in (None, "")]
+    if len(given) > 1:
+        raise SettingsError(f"evaluation.cost: {given[0]} and {given[1]} are both given; leave one of them out")
 
 
 def _watts(

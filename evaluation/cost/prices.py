@@ -67,9 +67,11 @@ class CardPrice(_Price):
     idle_watts: float = Field(default=0, ge=0)
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
+    def _fits(self) -> Self:
         if bool(self.usd_an_hour) == bool(self.usd):
             raise ValueError("give either usd_an_hour (rented) or usd (bought)")
+        if self.load_watts and self.idle_watts > self.load_watts:
+            raise ValueError("more idle_watts than load_watts")
         return self
 
 

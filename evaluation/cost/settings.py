@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field
 
 from bundle.settings import SettingsPart
@@ -11,6 +14,15 @@ _MOST = 1e12
 
 class CostSettings(SettingsPart):
     """What `boffin cost` reckons with; what isn't given is measured, in the price file, or assumed."""
+
+    rivals: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "requests_a_minute": ("tokens_a_second", "benchmark"),
+        "tokens_a_second": ("requests_a_minute", "benchmark"),
+        "benchmark": ("requests_a_minute", "tokens_a_second"),
+        "rent_usd_an_hour": ("purchase_usd", "card"),
+        "purchase_usd": ("rent_usd_an_hour",),
+        "card": ("rent_usd_an_hour", "purchase_usd"),
+    }
 
     queries_a_month: float = Field(default=100_000, ge=1, le=_MOST)
     """Queries a month."""
@@ -35,9 +47,9 @@ class CostSettings(SettingsPart):
     against: str = "gpt-4o-mini"
     """The hosted model that is compared with in detail, by its name in the price file."""
     card: str = "rtx-4090"
-    """What serves, by its name in the price file."""
+    """What serves, by its name in the price file; its watts count also where its price or rent is given."""
     rent_usd_an_hour: float | None = Field(default=None, ge=0, le=_MOST)
-    """Rent of one card, in place of the price file's."""
+    """Rent of one card, in place of the price file's; over a `card` that was set before, that one goes."""
     purchase_usd: float | None = Field(default=None, gt=0, le=_MOST)
     """Price of one card with its machine, where it is bought, in place of the price file's."""
     write_off_years: float = Field(default=3, gt=0, le=20)

@@ -11,7 +11,7 @@ import pytest
 
 from boffin.init import TEMPLATES, write_project
 from boffin.serving_settings import load_appliance_settings, load_serving_settings
-from boffin.settings import load_settings
+from boffin.settings import load_cost_settings, load_settings
 from bundle.errors import SettingsError
 from trainer.recipe import load_recipe
 
@@ -46,6 +46,16 @@ def test_flags_win_over_variables_over_the_file(project: Path) -> None:
     environment = {"BOFFIN_TRAINER__TIME_BUDGET": "20", "BOFFIN_TRAINER__SEED": "2", "HOME": "/"}
     settings = load_settings(project, ["trainer.time_budget=30"], environment)
     assert (settings.trainer.time_budget, settings.trainer.seed, settings.trainer.max_steps) == (30, 2, 5)
+
+
+def test_what_is_given_later_stands_in_for_what_says_the_same_otherwise(project: Path) -> None:
+    (project / "boffin.toml").write_text(MINIMAL + "\n[evaluation.cost]\nrequests_a_minute = 5\npurchase_usd = 9\n")
+    environment = {"BOFFIN_EVALUATION__COST__BENCHMARK": "b.json", "BOFFIN_EVALUATION__COST__CARD": "l4"}
+    cost = load_settings(project, ["evaluation.cost.tokens_a_second=50"], environment).evaluation.cost
+    assert (cost.requests_a_minute, cost.benchmark, cost.tokens_a_second) == (None, "", 50)
+    assert (cost.purchase_usd, cost.card) == (None, "l4")
+    alone = load_cost_settings(["evaluation.cost.tokens_a_second=50"], environment)
+    assert (alone.benchmark, alone.tokens_a_second) == ("", 50)
 
 
 def test_values_are_read_as_toml_and_else_as_text(project: Path) -> None:

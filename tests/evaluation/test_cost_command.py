@@ -97,6 +97,29 @@ def test_options_win_over_the_project(project: Path) -> None:
     assert reckoned("-C", project, "--set", "evaluation.cost.idle_share=0")["inputs"]["idle_share"]["value"] == 0
 
 
+@pytest.mark.parametrize(
+    ("set_before", "flags", "inputs"),
+    [
+        ("rent_usd_an_hour = 2", ["--card", "own-rtx-4090"], {"rent_usd_an_hour": 0, "purchase_usd": 3_200}),
+        ("rent_usd_an_hour = 2", ["--purchase", "900"], {"rent_usd_an_hour": 0, "purchase_usd": 900}),
+        ('card = "own-rtx-4090"', ["--rent", "2"], {"rent_usd_an_hour": 2, "load_watts": 0}),
+        ('card = "own-rtx-4090"', ["--purchase", "900"], {"purchase_usd": 900, "load_watts": 550}),
+        ("purchase_usd = 900", ["--rent", "2", "--card", "own-rtx-4090"], {"rent_usd_an_hour": 2, "load_watts": 550}),
+        ("requests_a_minute = 5", ["--tokens-a-second", "50"], {"requests_a_minute": 0, "tokens_a_second": 50}),
+        ('benchmark = "none.json"', ["--requests-a-minute", "5"], {"requests_a_minute": 5, "tokens_a_second": 0}),
+        ("requests_a_minute = 5", ["--benchmark", "FILE"], {"requests_a_minute": 0, "tokens_a_second": 70}),
+    ],
+)
+def test_an_option_wins_over_what_says_the_same_otherwise(
+    set_before: str, flags: list[str], inputs: dict[str, float], project: Path
+) -> None:
+    (project / "boffin.toml").write_text(f"{TOML}{set_before}\n")
+    (project / "serve.json").write_text('{"rows": [{"tokens_per_second": 70}]}')
+    flags = [flag.replace("FILE", str(project / "serve.json")) for flag in flags]
+    found = reckoned("-C", project, *flags)["inputs"]
+    assert {name: found[name]["value"] for name in inputs} == inputs
+
+
 def test_it_works_without_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text(MINE)
@@ -123,6 +146,9 @@ def test_a_folder_that_is_named_has_to_be_a_project(tmp_path: Path) -> None:
         (["--scenario", "none"], "no scenario 'none'; there is article"),
         (["--set", "evaluation.cost.qeries_a_month=1"], "did you mean `queries_a_month`?"),
         (["--svg", "no/such/folder.svg"], "folder.svg: can't be written"),
+        (["--card", "abacus", "--rent", "2"], "no card 'abacus'"),
+        (["--rent", "2", "--set", "evaluation.cost.purchase_usd=9"], "are both given"),
+        (["--set", "evaluation.cost.idle_watts=5"], "`idle_watts` is 5 (given), more than `load_watts`"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -132,8 +158,11 @@ def test_a_mistake_is_one_line(
     assert said in boffin(*arguments, code=1)
 
 
-def test_a_scenario_takes_no_inputs() -> None:
-    assert "leave the other options out" in boffin("--scenario", "article", "--queries", "5", code=2)
+@pytest.mark.parametrize(
+    "more", [["--queries", "5"], ["--set", "evaluation.cost.idle_share=0"], ["-C", "elsewhere"], ["--svg", "x.svg"]]
+)
+def test_a_scenario_takes_no_inputs(more: list[str]) -> None:
+    assert "leave the other options out" in boffin("--scenario", "article", *more, code=2)
 
 
 def test_the_articles_tables() -> None:

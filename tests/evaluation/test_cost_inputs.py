@@ -54,6 +54,8 @@ def test_throughput_is_given_or_a_benchmark_or_the_evaluation() -> None:
     assert (given.requests_a_minute, given.tokens_a_second) == (3, 0)
     with pytest.raises(SettingsError, match="both given; leave one of them out"):
         inputs(requests_a_minute=1, tokens_a_second=1)
+    with pytest.raises(SettingsError, match="`tokens_a_second` and `benchmark` are both given"):
+        gather(CostSettings(tokens_a_second=1, benchmark="b.json"), PRICES, MEASURED, benchmark)
 
 
 def test_hardware_is_rented_or_bought() -> None:
@@ -69,6 +71,22 @@ def test_hardware_is_rented_or_bought() -> None:
     assert inputs(purchase_usd=900, load_watts=65).case.load_watts == 65
     with pytest.raises(SettingsError, match="leave one of them out"):
         inputs(purchase_usd=900, rent_usd_an_hour=1)
+
+
+def test_a_cards_watts_count_where_its_price_is_given() -> None:
+    mine = inputs(card="own-rtx-4090", purchase_usd=900)
+    assert (mine.case.purchase_usd, mine.case.load_watts, mine.case.idle_watts) == (900, 550, 75)
+    assert inputs(card="own-rtx-4090", rent_usd_an_hour=1).case.load_watts == 550
+    assert inputs(rent_usd_an_hour=1).case.load_watts == 0
+    with pytest.raises(SettingsError, match="no card 'abacus'"):
+        inputs(card="abacus", purchase_usd=900)
+
+
+def test_idle_takes_no_more_than_load() -> None:
+    assert inputs(purchase_usd=900, load_watts=40).case.idle_watts == 40
+    for given in ({"purchase_usd": 900, "idle_watts": 500}, {"idle_watts": 20}, {"load_watts": 50, "idle_watts": 51}):
+        with pytest.raises(SettingsError, match=r"`idle_watts` is \d+ \(given\), more than `load_watts`"):
+            inputs(**given)
 
 
 def test_a_name_that_is_no_price() -> None:
@@ -109,6 +127,10 @@ def test_own_prices_come_before_the_shipped(tmp_path: Path) -> None:
         ("[[cards]\n", "not valid TOML"),
         ('[[cards]]\nname = "x"\nusd = 1\nusd_an_hour = 1\ntaken = 2030-01-01\nsource = "y"', "either usd_an_hour"),
         ('[[cards]]\nname = "x"\nusd = 1\nsource = "y"', "`cards.0.taken`"),
+        (
+            '[[cards]]\nname = "x"\nusd = 1\nload_watts = 5\nidle_watts = 6\ntaken = 2030-01-01\nsource = "y"',
+            "more idle_watts than load_watts",
+        ),
         ('[[hosted]]\nname = "x"\nusd_a_request = -1\ntaken = 2030-01-01\nsource = "y"', "`hosted.0.usd_a_request`"),
         ('[[hosted]]\nname = "x"\nusd_a_request = inf\ntaken = 2030-01-01\nsource = "y"', "`hosted.0.usd_a_request`"),
         ('[[hosted]]\nname = "x"\n"\\u001b[31m" = 1', "hosted"),

@@ -202,5 +202,6 @@ def test_what_is_no_appliance_is_told_in_a_line(
     assert told in said and said.count("\n") == 1 and "\x1b" not in said
 
 
-def test_it_takes_no_other_inputs(capsys: pytest.CaptureFixture[str]) -> None:
-    assert boffin("--live", "http://127.0.0.1:9", "--rent", "2") == 2
+@pytest.mark.parametrize("more", [["--rent", "2"], ["--set", "evaluation.cost.idle_share=0"], ["--svg", "x.svg"]])
+def test_it_takes_no_other_inputs(more: list[str]) -> None:
+    assert boffin("--live", "http://127.0.0.1:9", *more) == 2
