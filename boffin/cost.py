@@ -15,7 +15,7 @@ from boffin.project import Project, open_project
 from boffin.settings import load_cost_settings
 from boffin.settings_file import FILE
 from bundle.atomic import write_text
-from bundle.errors import WorkspaceError, explain_os_error
+from bundle.errors import SettingsError, WorkspaceError, explain_os_error
 from evaluation.cost.analysis import Analysis, analyse
 from evaluation.cost.inputs import Inputs, gather
 from evaluation.cost.measured import Measured, measure, read_benchmark
@@ -125,7 +125,23 @@ def gather_inputs(folder: Path, assignments: Sequence[str]) -> tuple[str, Inputs
 
 def _beside(folder: Path, name: str) -> Path | None:
     """A file that a setting names, relative to the project's folder."""
-    return folder / Path(name).expanduser() if name else None
+    return folder / expanded(name) if name else None
+
+
+def expanded(name: str) -> Path:
+    """A path, with a home in the place of `~`.
+
+    Raises:
+        SettingsError: nobody has that home, or no path has such characters.
+    """
+    if "\0" in name:
+        raise SettingsError(f"{name!r}: no file is called so; name another")
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise SettingsError(
+            f"{name}: nobody is called {Path(name).parts[0][1:]!r} here; write the whole path"
+        ) from None
 
 
 def _write(path: Path, text: str) -> None:

@@ -94,4 +94,6 @@ def _quoted(name: str) -> str:
 
 def _file(name: str) -> str:
     """A file that is named on the command line lies where the user is, not beside boffin.toml."""
-    return _quoted(str(Path(name).expanduser().absolute())) if name else ""
+    from boffin.cost import expanded
+
+    return _quoted(str(expanded(name).absolute())) if name else ""

@@ -43,7 +43,7 @@ def load_tree(
         raise SettingsError(
             f"{path}: no such file; run `boffin init` here, or name the project's folder with -C"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: not valid TOML: {error}") from None
     origins: dict[tuple[str, ...], str] = {}
     for layer in _layers(assignments, os.environ if environment is None else environment):
@@ -126,7 +126,7 @@ def _toml_value(text: str) -> Any:
     """A value as TOML reads it, or the text itself where it isn't TOML (so that strings need no quotes)."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bundle.errors import EvaluationError
 from bundle.records import TRAIN
+from evaluation.cost.settings import LEAST, MOST
 from evaluation.escape import one_line
 from evaluation.report import REPORT, load_report
 
@@ -24,6 +25,8 @@ SUMMARY = "summary.json"
 """The trainer's file beside an adapter."""
 TEMPLATE_TOKENS = 10
 """Tokens that a chat template puts around a question, about."""
+_MOST_TOKENS = 1_000_000_000
+"""What no prompt and no answer has."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,14 @@ class _Answer(BaseModel):
     set: str = "held-out"
     question: str
     answer: str
-    tokens: int = Field(ge=0)
-    prompt_tokens: int | None = Field(default=None, ge=0)
+    tokens: int = Field(ge=0, le=_MOST_TOKENS)
+    prompt_tokens: int | None = Field(default=None, ge=0, le=_MOST_TOKENS)
 
 
 class _Summary(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
-    seconds: float = Field(gt=0)
+    seconds: float = Field(ge=LEAST, le=MOST)
 
 
 def measure(report: Path, adapter: Path, dataset: Path, system_prompt: str = "") -> Measured:
@@ -74,9 +77,15 @@ def measure(report: Path, adapter: Path, dataset: Path, system_prompt: str = "")
         candidate = found.order[min(1, len(found.order) - 1)]
         metrics = found.candidates[candidate]
         who = f"evaluation, {one_line(candidate, 40)}"
-        if "tokens" in metrics and metrics["tokens"].mean > 0:
+        for name in ("tokens", "tokens_per_second"):
+            if name in metrics and not _is_usual(metrics[name].mean) and metrics[name].mean != 0:
+                raise EvaluationError(
+                    f"{report / REPORT}: damaged at candidates.{one_line(candidate, 40)}.{name} "
+                    f"({metrics[name].mean:g}); run `boffin evaluate` anew"
+                )
+        if "tokens" in metrics and metrics["tokens"].mean:
             answer = Measurement(metrics["tokens"].mean, f"{who}, {found.questions} answers")
-        if "tokens_per_second" in metrics and metrics["tokens_per_second"].mean > 0:
+        if "tokens_per_second" in metrics and metrics["tokens_per_second"].mean:
             speed = Measurement(metrics["tokens_per_second"].mean, f"{who}, {found.concurrency} at once")
         if (report / ANSWERS).is_file():
             prompt = _prompt_tokens(report / ANSWERS, candidate, system_prompt)
@@ -91,8 +100,10 @@ def read_benchmark(path: Path) -> Measurement:
     """
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        reason = "no such file" if isinstance(error, OSError) else "not JSON"
+    except (OSError, ValueError, RecursionError) as error:
+        reason = "not JSON"
+        if isinstance(error, OSError):
+            reason = "no such file" if isinstance(error, FileNotFoundError) else f"can't be read ({error.strerror})"
         raise EvaluationError(f"{path}: {reason}; name a results file such as benchmarks/results/NAME.json") from None
     rows = content.get("rows") if isinstance(content, dict) else None
     speeds = [
@@ -106,7 +117,11 @@ def read_benchmark(path: Path) -> Measurement:
 
 
 def _is_rate(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+    return isinstance(value, int | float) and not isinstance(value, bool) and _is_usual(value)
+
+
+def _is_usual(value: float) -> bool:
+    return LEAST <= value <= MOST
 
 
 def _prompt_tokens(path: Path, candidate: str, system_prompt: str) -> Measurement | None:

@@ -9,10 +9,11 @@ from datetime import date
 from pathlib import Path
 from typing import Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bundle.errors import SettingsError
 from evaluation.cost.case import Hosted
+from evaluation.cost.settings import MOST, not_next_to_nothing
 from evaluation.escape import one_line
 
 SHIPPED = Path(__file__).parent / "prices.toml"
@@ -22,6 +23,7 @@ MAX_BYTES = 1_000_000
 
 class _Price(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    _usual = field_validator("*")(not_next_to_nothing)
 
     taken: date
     """When somebody looked."""
@@ -41,9 +43,9 @@ class HostedPrice(_Price):
     """What a hosted model charges; a price that isn't given is 0."""
 
     name: str = Field(min_length=1, max_length=40)
-    usd_a_million_prompt_tokens: float = Field(default=0, ge=0)
-    usd_a_million_answer_tokens: float = Field(default=0, ge=0)
-    usd_a_request: float = Field(default=0, ge=0)
+    usd_a_million_prompt_tokens: float = Field(default=0, ge=0, le=MOST)
+    usd_a_million_answer_tokens: float = Field(default=0, ge=0, le=MOST)
+    usd_a_request: float = Field(default=0, ge=0, le=MOST)
     """For each request, whatever its length."""
 
     @property
@@ -61,10 +63,10 @@ class CardPrice(_Price):
     """A card, or a machine without one: rented by the hour or bought."""
 
     name: str = Field(min_length=1, max_length=40)
-    usd_an_hour: float = Field(default=0, ge=0)
-    usd: float = Field(default=0, ge=0)
-    load_watts: float = Field(default=0, ge=0)
-    idle_watts: float = Field(default=0, ge=0)
+    usd_an_hour: float = Field(default=0, ge=0, le=MOST)
+    usd: float = Field(default=0, ge=0, le=MOST)
+    load_watts: float = Field(default=0, ge=0, le=MOST)
+    idle_watts: float = Field(default=0, ge=0, le=MOST)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -78,7 +80,7 @@ class CardPrice(_Price):
 class ElectricityPrice(_Price):
     """What a kilowatthour costs."""
 
-    usd_a_kwh: float = Field(ge=0)
+    usd_a_kwh: float = Field(ge=0, le=MOST)
 
 
 class Prices(BaseModel):
@@ -154,12 +156,14 @@ def read_toml(path: Path, model: type[_Model], what: str) -> _Model:
         return model.model_validate(tomllib.loads(content.decode()))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise SettingsError(f"{path}: no such file; name a TOML file of {what}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid TOML: {one_line(str(error))}") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: can't be read ({error.strerror}); name a TOML file of {what}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "its start"
         raise SettingsError(f"{path}: `{one_line(where)}`: {one_line(first['msg'])}") from None
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{path}: not valid TOML: {one_line(str(error))}") from None
 
 
 def _find(entries: Sequence[_Named], name: str, what: str) -> _Named:

@@ -45,7 +45,7 @@ class Row(BaseModel):
     """A hosted model of the scenario."""
     figure: str
     """The name of a figure."""
-    said: float | None = None
+    said: float | None = Field(default=None, ge=-1e15, le=1e15)
     """What somebody says it is; None where nobody does."""
     to: float = Field(default=1, gt=0)
     """The step that this was rounded to."""
@@ -147,7 +147,7 @@ def _settings(path: Path, read: _Scenario, name: str) -> CostSettings:
     values = dict(read.cases[name])
     seen = {name}
     while (parent := values.pop("inherits", None)) is not None:
-        if parent not in read.cases or parent in seen:
+        if not isinstance(parent, str) or parent not in read.cases or parent in seen:
             raise SettingsError(
                 f"{path}: `cases.{one_line(name)}` inherits from no other case: {one_line(str(parent))!r}"
             )

@@ -95,6 +95,9 @@ def test_a_bad_value_and_a_missing_key_are_named(project: Path) -> None:
 def test_broken_toml_says_where(project: Path) -> None:
     (project / "boffin.toml").write_text("[project\nname = 1")
     assert "not valid TOML" in problem(project) and "line 1" in problem(project)
+    for value in ("[" * 50_000, "9" * 5000):
+        (project / "boffin.toml").write_text(f"project = {value}")
+        assert "not valid TOML" in problem(project)
 
 
 def test_no_project_says_what_to_run(tmp_path: Path) -> None:

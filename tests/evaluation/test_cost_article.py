@@ -107,7 +107,9 @@ def test_a_number_that_is_wrong_is_off(tmp_path: Path) -> None:
         ('inherits = "million"', 'inherits = "full"', "`cases.full` inherits from no other case"),
         ("idle_share = 0", "idle_share = 3", "`cases.million.idle_share`"),
         ("idle_share = 0", "idl_share = 0", "`cases.million.idl_share`"),
+        ('inherits = "million"', 'inherits = ["million"]', "`cases.full` inherits from no other case"),
         ("said = 60_000", "said = nan", "`rows.0.said`"),
+        ("said = 60_000", "said = 1e300", "`rows.0.said`"),
         ("taken = 2024-01-01", 'taken = "then"', "`prices.hosted.0.taken`"),
     ],
 )

@@ -134,8 +134,13 @@ def test_own_prices_come_before_the_shipped(tmp_path: Path) -> None:
         ('[[hosted]]\nname = "x"\nusd_a_request = -1\ntaken = 2030-01-01\nsource = "y"', "`hosted.0.usd_a_request`"),
         ('[[hosted]]\nname = "x"\nusd_a_request = inf\ntaken = 2030-01-01\nsource = "y"', "`hosted.0.usd_a_request`"),
         ('[[hosted]]\nname = "x"\n"\\u001b[31m" = 1', "hosted"),
+        ('[[hosted]]\nname = "x"\nusd_a_request = 1e-300\ntaken = 2030-01-01\nsource = "y"', "0 or at least 1e-09"),
+        ('[[hosted]]\nname = "x"\nusd_a_request = 1e300\ntaken = 2030-01-01\nsource = "y"', "`hosted.0.usd_a_request`"),
         ("currency = 1", "`currency`"),
+        (f"currency = {'9' * 5000}", "not valid TOML"),
+        (f"currency = {'[' * 50_000}", "not valid TOML"),
     ],
+    ids=lambda text: text[-24:],
 )
 def test_a_price_file_with_a_mistake(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "mine.toml"
@@ -149,6 +154,10 @@ def test_a_price_file_with_a_mistake(tmp_path: Path, text: str, said: str) -> No
 def test_no_price_file(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no such file"):
         load_prices(tmp_path / "none.toml")
+    (tmp_path / "loop.toml").symlink_to("loop.toml")
+    for name in ("loop.toml", "n" * 300):
+        with pytest.raises(SettingsError, match=r"can't be read \(.+\); name a TOML file of prices"):
+            load_prices(tmp_path / name)
 
 
 def estimate(mean: float) -> Estimate:
@@ -228,6 +237,12 @@ def test_nothing_built_is_nothing_measured(tmp_path: Path) -> None:
         ("report/report.json", "{}", "report.json: damaged"),
         ("adapter/summary.json", '{"seconds": -1}', "summary.json: damaged at seconds"),
         ("adapter/summary.json", '{"seconds": NaN}', "summary.json: damaged at seconds"),
+        ("adapter/summary.json", '{"seconds": 1e-320}', "summary.json: damaged at seconds"),
+        (
+            "report/answers.jsonl",
+            f'{{"candidate": "tuned", "question": "q", "answer": "a", "tokens": 1{"0" * 400}}}',
+            "answers.jsonl:1: damaged at tokens",
+        ),
     ],
 )
 def test_a_damaged_artefact_is_one_line(workspace: Path, file: str, text: str, said: str) -> None:
@@ -235,6 +250,20 @@ def test_a_damaged_artefact_is_one_line(workspace: Path, file: str, text: str, s
     with pytest.raises(EvaluationError) as caught:
         look(workspace)
     assert said in str(caught.value) and "\n" not in str(caught.value) and "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["tokens", "tokens_per_second"])
+@pytest.mark.parametrize("mean", ["1e400", "1e300", "1e-320", "-5"])
+def test_a_mean_that_cant_be_is_a_damage(workspace: Path, name: str, mean: str) -> None:
+    path = workspace / "report" / "report.json"
+    report = json.loads(path.read_text())
+    report["candidates"]["tuned"][name]["mean"] = 0
+    path.write_text(json.dumps(report))
+    assert look(workspace).training_hours
+    report["candidates"]["tuned"][name]["mean"] = float(mean)
+    path.write_text(json.dumps(report))
+    with pytest.raises(EvaluationError, match=rf"damaged at candidates\.tuned\.{name} "):
+        look(workspace)
 
 
 def test_a_benchmarks_best_row_is_taken(tmp_path: Path) -> None:
@@ -247,7 +276,14 @@ def test_a_benchmarks_best_row_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "{}", '{"rows": 3}', '{"rows": [{"tokens_per_second": true}]}', '{"rows": [1]}']
+    "text",
+    [
+        "[]",
+        "{}",
+        '{"rows": 3}',
+        '{"rows": [1]}',
+        *(f'{{"rows": [{{"tokens_per_second": {rate}}}]}}' for rate in ("true", "1e-320", "1e300", "1" + "0" * 400)),
+    ],
 )
 def test_a_benchmark_that_measured_something_else(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.json"
@@ -259,6 +295,9 @@ def test_a_benchmark_that_measured_something_else(tmp_path: Path, text: str) -> 
 def test_a_benchmark_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="no such file"):
         read_benchmark(tmp_path / "none.json")
-    (tmp_path / "none.json").write_text("no")
-    with pytest.raises(EvaluationError, match="not JSON"):
-        read_benchmark(tmp_path / "none.json")
+    with pytest.raises(EvaluationError, match="can't be read"):
+        read_benchmark(tmp_path / ("n" * 300))
+    for text in ("no", "[" * 100_000, "9" * 5000):
+        (tmp_path / "none.json").write_text(text)
+        with pytest.raises(EvaluationError, match="not JSON"):
+            read_benchmark(tmp_path / "none.json")
