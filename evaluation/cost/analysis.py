@@ -60,9 +60,11 @@ class Analysis:
         speed = "tokens_a_second" if self.main.own.case.tokens_a_second else "requests_a_minute"
         found = []
         price_given = GIVEN in (origins["rent_usd_an_hour"], origins["purchase_usd"])
-        if origins[speed].startswith("evaluation") and not price_given:
+        measured_by = {"evaluation": "that evaluated", "benchmark": "of the benchmark"}
+        machine = measured_by.get(origins[speed].partition(",")[0])
+        if machine and not price_given:
             found.append(
-                "The throughput was measured on the machine that evaluated, the price is another's: give "
+                f"The throughput was measured on the machine {machine}, the price is another's: give "
                 "--tokens-a-second of the card, or --rent or --purchase of the machine."
             )
         assumed = [

@@ -23,6 +23,7 @@ ANSWERS = "answers.jsonl"
 """The evaluation's file beside a report."""
 SUMMARY = "summary.json"
 """The trainer's file beside an adapter."""
+_SERVED = "benchmarks/results/serve.json (`make bench-serve`)"
 TEMPLATE_TOKENS = 10
 """Tokens that a chat template puts around a question, about."""
 _MOST_TOKENS = 1_000_000_000
@@ -104,7 +105,7 @@ def read_benchmark(path: Path) -> Measurement:
         reason = "not JSON"
         if isinstance(error, OSError):
             reason = "no such file" if isinstance(error, FileNotFoundError) else f"can't be read ({error.strerror})"
-        raise EvaluationError(f"{path}: {reason}; name a results file such as benchmarks/results/NAME.json") from None
+        raise EvaluationError(f"{path}: {reason}; name a results file such as {_SERVED}") from None
     rows = content.get("rows") if isinstance(content, dict) else None
     speeds = [
         float(row["tokens_per_second"])
@@ -112,7 +113,7 @@ def read_benchmark(path: Path) -> Measurement:
         if isinstance(row, dict) and _is_rate(row.get("tokens_per_second"))
     ]
     if not speeds:
-        raise EvaluationError(f"{path}: no row has `tokens_per_second`; give --tokens-a-second instead")
+        raise EvaluationError(f"{path}: no row has a `tokens_per_second`; name {_SERVED}, or give --tokens-a-second")
     return Measurement(max(speeds), f"benchmark, {one_line(path.name, 40)}")
 
 

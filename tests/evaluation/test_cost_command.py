@@ -235,13 +235,22 @@ def test_the_picture_says_what_is_to_be_seen() -> None:
     assert "var(--own)" in text and "prefers-color-scheme: dark" in text
 
 
-def test_a_throughput_and_a_price_of_two_machines_are_told() -> None:
-    measured = Measured(tokens_a_second=Measurement(90, "evaluation, tuned, 4 at once"))
-
+@pytest.mark.parametrize(
+    ("measured", "benchmark", "machine"),
+    [
+        (Measurement(90, "evaluation, tuned, 4 at once"), None, "the machine that evaluated"),
+        (None, Measurement(90, "benchmark, serve.json"), "the machine of the benchmark"),
+    ],
+    ids=["evaluation", "benchmark"],
+)
+def test_a_throughput_and_a_price_of_two_machines_are_told(
+    measured: Measurement | None, benchmark: Measurement | None, machine: str
+) -> None:
     def told(**given: Any) -> bool:
         settings = CostSettings.model_validate(given)
-        cautions = analyse("mini", gather(settings, load_prices(), measured)).cautions
-        return any("measured on the machine that evaluated" in one for one in cautions)
+        throughput = None if "tokens_a_second" in given else benchmark
+        inputs = gather(settings, load_prices(), Measured(tokens_a_second=measured), throughput)
+        return any(f"measured on {machine}" in one for one in analyse("mini", inputs).cautions)
 
     assert told() and told(card="own-rtx-4090")
     assert not told(rent_usd_an_hour=0.1) and not told(purchase_usd=800) and not told(tokens_a_second=500)

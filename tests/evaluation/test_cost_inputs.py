@@ -288,7 +288,9 @@ def test_a_benchmarks_best_row_is_taken(tmp_path: Path) -> None:
 def test_a_benchmark_that_measured_something_else(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(text)
-    with pytest.raises(EvaluationError, match="no row has `tokens_per_second`"):
+    with pytest.raises(
+        EvaluationError, match=r"no row has a `tokens_per_second`; name .*serve\.json \(`make bench-serve`\)"
+    ):
         read_benchmark(path)
 
 
