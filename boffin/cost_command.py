@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -89,7 +90,7 @@ def _key(assignment: str) -> str:
 
 def _quoted(name: str) -> str:
     """A name as TOML text: one that reads as a number is a name all the same."""
-    return "'" + name.replace("'", "") + "'" if name else ""
+    return json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f") if name else ""
 
 
 def _file(name: str) -> str:

@@ -26,6 +26,7 @@ from evaluation.cost.picture import picture
 from evaluation.cost.prices import HostedPrice, Prices, load_prices
 from evaluation.cost.settings import CostSettings
 from evaluation.cost.terminal import print_analysis, print_live
+from evaluation.escape import one_line
 
 TOML = """
 [project]
@@ -128,6 +129,15 @@ def test_it_works_without_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found["inputs"]["work_usd_an_hour"] == {"value": 10, "origin": "given"}
     assert found["inputs"]["queries_a_month"]["origin"] == "assumed" and found["against"] == "ours"
     assert not list(tmp_path.glob("workspace"))
+
+
+@pytest.mark.parametrize("name", ["o'clock", "'", '"', "a\\b", "5", "é😀\udce9", "del\x7f\n", "x = 1 # y"])
+def test_names_and_paths_are_taken_as_they_are(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = boffin("--against", name, code=1)
+    assert f"no hosted model {one_line(name)!r}" in said
+    (tmp_path / f"{name}.toml").write_text(MINE.replace("ours", "it's ours"))
+    assert reckoned("--prices", f"{name}.toml", "--against", "it's ours")["against"] == "it's ours"
 
 
 def test_a_folder_that_is_named_has_to_be_a_project(tmp_path: Path) -> None:
