@@ -145,8 +145,13 @@ def expanded(name: str) -> Path:
 
 
 def _write(path: Path, text: str) -> None:
+    """Write a file atomically, where a link points to; into what is no file, such as a pipe, directly."""
     try:
-        write_text(path, text)
+        if path.exists() and not path.is_file():
+            with path.open("w", encoding="utf-8") as handle:
+                handle.write(text)
+        else:
+            write_text(Path(os.path.realpath(path)), text)
     except OSError as error:
         line = explain_os_error(error, path) or f"{path}: can't be written ({error.strerror}); name another file"
         raise WorkspaceError(line) from None

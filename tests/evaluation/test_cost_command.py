@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
+import threading
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -289,6 +291,22 @@ def test_files_are_written_beside_what_is_printed(project: Path) -> None:
     page = html.read_text()
     assert "<svg" in page and "What mini costs" in page and "http" not in page.replace("http://www.w3.org/2000/svg", "")
     assert page.count("<table") == page.count("</table>") == 3
+
+
+def test_what_is_no_file_is_written_into_and_a_link_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    Path("link.svg").symlink_to("far.svg")
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(Path("pipe").read_text()), daemon=True)
+    reader.start()
+    boffin("--html", "pipe", "--svg", "link.svg")
+    reader.join(10)
+    assert read and "<svg" in read[0] and Path("pipe").is_fifo()
+    assert Path("link.svg").is_symlink() and not Path("far.svg").is_symlink()
+    ElementTree.fromstring(Path("far.svg").read_text())
+    Path("folder").mkdir()
+    assert "folder: can't be written" in boffin("--svg", "folder", code=1)
 
 
 def test_a_price_never_makes_the_evaluation_run_again(project: Path) -> None:
