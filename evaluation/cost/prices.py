@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -39,14 +40,37 @@ class _Price(BaseModel):
         return one_line(f"{place}, {self.taken.isoformat()}")
 
 
-class HostedPrice(_Price):
-    """What a hosted model charges; a price that isn't given is 0."""
-
+class _NamedPrice(_Price):
     name: str = Field(min_length=1, max_length=40)
+
+    @field_validator("name")
+    @classmethod
+    def _not_blank(cls, name: str) -> str:
+        if not one_line(name).strip("\N{REPLACEMENT CHARACTER} "):
+            raise ValueError("should have a character that can be seen")
+        return name
+
+    @property
+    def key(self) -> str:
+        """What it is found by."""
+        return one_line(self.name).lower()
+
+
+class HostedPrice(_NamedPrice):
+    """What a hosted model charges; of its prices those that aren't given are 0, one has to be."""
+
     usd_a_million_prompt_tokens: float = Field(default=0, ge=0, le=MOST)
     usd_a_million_answer_tokens: float = Field(default=0, ge=0, le=MOST)
     usd_a_request: float = Field(default=0, ge=0, le=MOST)
     """For each request, whatever its length."""
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        if all(name not in self.model_fields_set for name in type(self).model_fields if name.startswith("usd")):
+            raise ValueError(
+                "give a price: usd_a_million_prompt_tokens and usd_a_million_answer_tokens, or usd_a_request"
+            )
+        return self
 
     @property
     def hosted(self) -> Hosted:
@@ -59,10 +83,9 @@ class HostedPrice(_Price):
         )
 
 
-class CardPrice(_Price):
+class CardPrice(_NamedPrice):
     """A card, or a machine without one: rented by the hour or bought."""
 
-    name: str = Field(min_length=1, max_length=40)
     usd_an_hour: float = Field(default=0, ge=0, le=MOST)
     usd: float = Field(default=0, ge=0, le=MOST)
     load_watts: float = Field(default=0, ge=0, le=MOST)
@@ -83,6 +106,9 @@ class ElectricityPrice(_Price):
     usd_a_kwh: float = Field(ge=0, le=MOST)
 
 
+_Named = TypeVar("_Named", HostedPrice, CardPrice)
+
+
 class Prices(BaseModel):
     """All prices of a file, or of several."""
 
@@ -91,6 +117,14 @@ class Prices(BaseModel):
     hosted: tuple[HostedPrice, ...] = ()
     cards: tuple[CardPrice, ...] = ()
     electricity: ElectricityPrice | None = None
+
+    @field_validator("hosted", "cards")
+    @classmethod
+    def _each_once(cls, entries: tuple[_Named, ...]) -> tuple[_Named, ...]:
+        counts = Counter(entry.key for entry in entries)
+        if twice := [key for key, count in counts.items() if count > 1]:
+            raise ValueError(f"two are called {twice[0]!r}; give each its own name")
+        return entries
 
     def find_hosted(self, name: str) -> HostedPrice:
         """The hosted model of a name.
@@ -115,9 +149,6 @@ class Prices(BaseModel):
             cards=_merged(self.cards, others.cards),
             electricity=self.electricity or others.electricity,
         )
-
-
-_Named = TypeVar("_Named", HostedPrice, CardPrice)
 
 
 def load_prices(own: Path | None = None) -> Prices:
@@ -167,16 +198,16 @@ def read_toml(path: Path, model: type[_Model], what: str) -> _Model:
 
 
 def _find(entries: Sequence[_Named], name: str, what: str) -> _Named:
-    by_name = {entry.name.lower(): entry for entry in entries}
-    if name.lower() in by_name:
-        return by_name[name.lower()]
-    near = difflib.get_close_matches(name.lower(), by_name, n=1, cutoff=0.5)
-    hint = f"did you mean {one_line(near[0])}?" if near else f"there are {one_line(', '.join(by_name))}"
+    by_name, key = {entry.key: entry for entry in entries}, one_line(name).lower()
+    if key in by_name:
+        return by_name[key]
+    near = difflib.get_close_matches(key, by_name, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"there are {one_line(', '.join(by_name))}"
     raise SettingsError(f"no {what} {one_line(name)!r} among the prices; {hint}")
 
 
 def _merged(first: Sequence[_Named], second: Sequence[_Named]) -> tuple[_Named, ...]:
     merged = list(first)
-    named = {entry.name.lower() for entry in first}
-    merged += [entry for entry in second if entry.name.lower() not in named]
+    named = {entry.key for entry in first}
+    merged += [entry for entry in second if entry.key not in named]
     return tuple(merged)

@@ -136,6 +136,19 @@ def test_own_prices_come_before_the_shipped(tmp_path: Path) -> None:
         ('[[hosted]]\nname = "x"\n"\\u001b[31m" = 1', "hosted"),
         ('[[hosted]]\nname = "x"\nusd_a_request = 1e-300\ntaken = 2030-01-01\nsource = "y"', "0 or at least 1e-09"),
         ('[[hosted]]\nname = "x"\nusd_a_request = 1e300\ntaken = 2030-01-01\nsource = "y"', "`hosted.0.usd_a_request`"),
+        ('[[hosted]]\nname = "x"\ntaken = 2030-01-01\nsource = "y"', "`hosted.0`: Value error, give a price"),
+        *(
+            (f'[[cards]]\nname = "{name}"\nusd = 1\ntaken = 2030-01-01\nsource = "y"', "`cards.0.name`")
+            for name in ("", "  ", r"\u00a0\t", r"\u001b")
+        ),
+        (2 * '[[hosted]]\nname = "x"\nusd_a_request = 1\ntaken = 2030-01-01\nsource = "y"\n', "two are called 'x'"),
+        (
+            "".join(
+                f'[[cards]]\nname = "{name}"\nusd = 1\ntaken = 2030-01-01\nsource = "y"\n'
+                for name in ("Attic", "attic ")
+            ),
+            "two are called 'attic'",
+        ),
         ("currency = 1", "`currency`"),
         (f"currency = {'9' * 5000}", "not valid TOML"),
         (f"currency = {'[' * 50_000}", "not valid TOML"),
