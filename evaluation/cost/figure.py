@@ -49,12 +49,19 @@ class Figure:
             return f"{math.ceil(round(self.value, 6)):,}"
         if self.unit == "load":
             return f"{self.value:,.0f}"
-        whole = self.value >= 100 or self.value == round(self.value)
-        return f"{self.value:,.0f}" if whole else f"{self.value:,.1f}"
+        return _time(self.value)
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
         return {"title": self.title, "value": self.value, "unit": self.unit, "formula": self.formula}
+
+
+def _time(value: float) -> str:
+    """Days or months for people: whole from 100 on, never 0 where it isn't."""
+    if 0 < value < 0.05:
+        return "< 0.1"
+    whole = value >= 100 or value == round(value)
+    return f"{value:,.0f}" if whole else f"{value:,.1f}"
 
 
 def dollars(value: float) -> str:
@@ -69,8 +76,15 @@ def dollars(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """A share for people: two digits after the point near 100 %, where they matter, else one or none."""
+    """A share for people: two digits after the point near 100 %, where they matter, else one or none.
+
+    Neither 0 % nor 100 % is said of what is only near it.
+    """
     hundredths = 100 * value
+    if 0 < hundredths < 0.005:
+        return "< 0.01 %"
+    if 99 < abs(hundredths) < 100:
+        hundredths = math.copysign(min(abs(hundredths), 99.99), hundredths)
     digits = 2 if 99 < abs(hundredths) < 100 else 0 if hundredths == round(hundredths) else 1
     if 0 < abs(hundredths) < 0.1:
         digits = 2

@@ -22,6 +22,8 @@ _HEIGHT = 400
 _NAMES = 220
 """Width of the names of inputs."""
 _ROW, _MOST_ROWS = 26, 12
+_MOST_LINES = 15
+"""How many hosted models are drawn, the one that is compared with among them: more names have no room."""
 _POINTS = 240
 _LINE = 15
 _STYLE = """
@@ -70,7 +72,8 @@ def _months(analysis: Analysis) -> Iterator[str]:
     most = math.log10(max(here, pays or here) * 30)
     loads = [10 ** (least + (most - least) * step / _POINTS) for step in range(_POINTS + 1)]
     own = [float(own_cost(replace(case, queries_a_month=load)).month) for load in loads]
-    lines = {one.hosted.name: [load * float(one.query) for load in loads] for one in analysis.all}
+    drawn = [main, *analysis.others[: _MOST_LINES - 1]]
+    lines = {one.hosted.name: [load * float(one.query) for load in loads] for one in drawn}
     costs = [cost for cost in [*own, *(cost for line in lines.values() for cost in line)] if cost > 0] or [1.0]
     low, high = max(math.log10(min(costs)), math.log10(max(costs)) - 7), math.log10(max(costs))
     low, high = (math.floor(low), math.ceil(high)) if high - low > 0.5 else (math.floor(low), math.floor(low) + 1)
@@ -106,6 +109,9 @@ def _months(analysis: Analysis) -> Iterator[str]:
     for name, y in _apart(ends):
         strong = name in ("self-hosted", main.hosted.name)
         yield _text(_WIDTH - _RIGHT + 8, y + 4, one_line(name, 20), "start", "strong" if strong else "faint")
+    if len(drawn) < len(analysis.all):
+        more = f"{len(analysis.all) - len(drawn):,} more aren’t drawn"
+        yield _text(_WIDTH - _RIGHT + 8, _HEIGHT - 10, more, "start", "faint")
     if pays:
         at = float(own_cost(replace(case, queries_a_month=pays)).month)
         yield f'<circle class="dot" cx="{across(pays):.1f}" cy="{up(at):.1f}" r="4.5"/>'
@@ -151,11 +157,13 @@ def _tornado(analysis: Analysis) -> Iterator[str]:
 
 
 def _apart(heights: dict[str, float]) -> Iterator[tuple[str, float]]:
-    """The names at their heights, pushed down where they would cover each other."""
-    last = -math.inf
-    for name, y in sorted(heights.items(), key=lambda item: item[1]):
-        last = max(y, last + _LINE)
-        yield name, last
+    """The names at their heights, pushed down where they would cover each other, and up again from below the axis."""
+    names, last = sorted(heights, key=lambda name: heights[name]), -math.inf
+    apart = [last := max(heights[name], last + _LINE) for name in names]
+    lowest = float(_HEIGHT - _BOTTOM)
+    for name, y in zip(reversed(names), reversed(apart), strict=True):
+        yield name, min(y, lowest)
+        lowest = min(y, lowest) - _LINE
 
 
 def _axis(value: float) -> str:

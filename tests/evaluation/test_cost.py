@@ -316,5 +316,20 @@ def test_numbers_in_formulas_and_shares() -> None:
         "0.02 %",
         "−50 %",
     ]
+    assert [percent(value) for value in (1, 0.9999999, 0.99996, 0.00001, 0.00005, 0)] == [
+        "100 %",
+        "99.99 %",
+        "99.99 %",
+        "< 0.01 %",
+        "0.01 %",
+        "0 %",
+    ]
+    assert [Figure("x", "x", days, "days", "").shown for days in (0, 0.001, 0.05, 7, 100.4)] == [
+        "0",
+        "< 0.1",
+        "0.1",
+        "7",
+        "100",
+    ]
     assert Figure("x", "x", 116.2, "queries", "").shown == "117"
     assert Figure("x", "x", 117.0000000001, "queries", "").shown == "117"

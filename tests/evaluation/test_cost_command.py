@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import redirect_stderr, redirect_stdout
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -237,6 +238,23 @@ def test_the_picture_stays_in_its_frame(given: dict[str, Any]) -> None:
     for text in root.iter(f"{space}text"):
         assert 0 <= float(text.attrib["x"]) <= width and 0 <= float(text.attrib["y"]) <= height
     assert "nan" not in ElementTree.tostring(root, "unicode").lower()
+
+
+@pytest.mark.parametrize("cost", [0.0002, 0.000001, 10])
+def test_a_picture_of_many_hosted_models_stays_in_its_frame(cost: float) -> None:
+    entries = [
+        {"name": f"model {n}", "usd_a_request": cost * (1 + n / 100), "taken": "2030-01-01", "source": "x"}
+        for n in range(45)
+    ]
+    prices = Prices.model_validate({"hosted": entries, "cards": load_prices().cards})
+    found = analyse("mini", gather(CostSettings(against="model 44"), prices, Measured()))
+    root = ElementTree.fromstring(picture(found))
+    texts = list(root.iter("{http://www.w3.org/2000/svg}text"))
+    named = {text.text: float(text.attrib["y"]) for text in texts if re.fullmatch(r"model \d+", text.text or "")}
+    heights = sorted(named.values())
+    assert len(named) < 20 and "model 44" in named and heights[0] > 40 and heights[-1] < 360
+    assert all(lower - higher > 14 for higher, lower in pairwise(heights))
+    assert [text.text for text in texts if "more" in (text.text or "")] == [f"{45 - len(named)} more aren’t drawn"]
 
 
 def test_the_picture_says_what_is_to_be_seen() -> None:
