@@ -7,7 +7,7 @@ about how the dataset or the models were made, or who started their servers.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from bundle.template import PromptTemplate
 from evaluation.answers import ANSWERS, write_answers
 from evaluation.bill import Bill, cost_of
 from evaluation.candidate import Candidate
+from evaluation.escape import one_line
 from evaluation.estimate import compare_further, estimate
 from evaluation.grade import Graded, grade, series
 from evaluation.interview import Interview, interview, sampling_of
@@ -132,7 +133,10 @@ def run(
         + (f"{len(written)} of {available} of the suite, " if suite else "")
         + f"{len(names)} candidate{'s' if len(names) > 1 else ''}",
         went_out=summary(report),
-        notes=(*_notes(report), *dict.fromkeys(filter(None, (not_run, exam.note if exam else "")))),
+        notes=(
+            *_notes(report),
+            *dict.fromkeys(filter(None, (not_run, exam.note if exam else _unasked(suite, libraries)))),
+        ),
     )
 
 
@@ -160,6 +164,13 @@ def _examples(questions: Sequence[Record], graded: dict[str, list[Graded]]) -> l
         )
         for position, record in enumerate(questions)
     ]
+
+
+def _unasked(suite: Path | None, libraries: Iterable[str]) -> str:
+    """Why no suite was asked; empty where none was to be."""
+    return (
+        f"no question of the suite is about {one_line(', '.join(sorted(libraries)))}: it was not asked" if suite else ""
+    )
 
 
 def _notes(report: Report) -> tuple[str, ...]:

@@ -78,4 +78,4 @@ def wanted_imports(questions: Sequence[Question]) -> tuple[str, ...]:
         )
     ]
     roots = {name.partition(".")[0] for one in code for name in imported_modules(one)}
-    return tuple(sorted(roots - set(sys.stdlib_module_names)))
+    return tuple(sorted(roots - set(sys.stdlib_module_names) - {"__main__"}))

@@ -106,13 +106,35 @@ def test_each_category_has_its_share_of_the_draw(suite):
     assert {tuple(draw_suite(suite, {"stdlib"}, 3, seed=seed)[0]) for seed in range(9)} != {tuple(drawn)}
 
 
+@pytest.mark.parametrize(
+    ("library", "code", "packages", "checked"),
+    [
+        ("pyyaml", "import yaml", ("PyYAML",), [True]),
+        ("ruamel.yaml", "import json", ("ruamel_yaml",), [True]),
+        ("zope-interface", "import json.decoder", ("zope.interface", "other"), [True]),
+        ("pyyaml", "import yaml, nosuchlib", ("PyYAML",), [False]),
+        ("stdlib", "import nosuchlib", ("stdlib",), [False]),
+        ("stdlib", "from __main__ import x", ("stdlib",), [True]),
+        ("pyyaml", "import yaml", ("yaml", "PyYAML-Extra"), []),
+    ],
+)
+def test_a_library_goes_by_its_distribution_and_a_check_by_its_imports(tmp_path, library, code, packages, checked):
+    text = QUESTION.format(category="performance", library=library, number=1) + CHECK
+    name = re.sub(r"[._]", "-", library)
+    (tmp_path / f"{name}-0.md").write_text(text.replace("import json\n", f"{code}\n"))
+    drawn, available = draw_suite(tmp_path, packages, 9, seed=0)
+    assert available == len(drawn) and [question.check is not None for question in drawn] == checked
+
+
 def test_nothing_is_asked_about_other_libraries(make_endpoint, make_dataset, template, suite, out):
     for path in suite.glob("stdlib-*"):
         path.unlink()
     endpoint = make_endpoint()
-    run(EvaluationSettings(), template, [Candidate("one", endpoint.url, "b")], make_dataset(2), out, silent, suite)
+    candidates = [Candidate("one", endpoint.url, "b")]
+    result = run(EvaluationSettings(), template, candidates, make_dataset(2), out, silent, suite)
     report = load_report(out)
     assert report.suite is None and len(endpoint.bodies("/v1/chat/completions")) == 2
+    assert result.notes == ("no question of the suite is about stdlib: it was not asked",)
 
 
 def test_a_faulty_suite_stops_it_before_anything_is_asked(make_endpoint, make_dataset, template, suite, out):
