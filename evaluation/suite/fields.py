@@ -13,18 +13,23 @@ from typing import Any
 
 from evaluation.escape import one_line
 from evaluation.measures.blocks import python_blocks
-from evaluation.suite.question import CATEGORIES, Check, Handled, Idea, Must, Question, Symbol
+from evaluation.suite.question import CATEGORIES, Check, Handled, Idea, Must, Question, Symbol, Written
 
 MAX_TEXT = 50_000
 """Characters of a question, a reference answer or a part of a check."""
 MAX_ENTRIES = 50
-"""Entries of a must list, keywords of a symbol, texts of an idea."""
+"""Entries of a must list, keywords of a symbol, texts of an idea or of code."""
 MAX_PLAIN = 300
-"""Characters of an idea and of each of its texts."""
+"""Characters of an idea, of what code shows, and of each of their texts."""
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _LIBRARY = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-_KINDS = {"symbol": ("symbol", "keywords"), "exception": ("exception",), "idea": ("idea", "any")}
+_KINDS = {
+    "symbol": ("symbol", "keywords"),
+    "exception": ("exception",),
+    "idea": ("idea", "any"),
+    "code": ("code", "any"),
+}
 _FIELDS = ("id", "category", "library", "question", "must", "reference", "check", "draft")
 _NEEDED = ("category", "library", "question", "must", "reference")
 
@@ -89,6 +94,8 @@ def fields_of(question: Question) -> dict[str, Any]:
 def _entry_fields(entry: Must) -> dict[str, Any]:
     if isinstance(entry, Idea):
         return {"idea": entry.text, "any": list(entry.any)}
+    if isinstance(entry, Written):
+        return {"code": entry.text, "any": list(entry.any)}
     if isinstance(entry, Handled):
         return {"exception": entry.name}
     return {"symbol": entry.name} | ({"keywords": list(entry.keywords)} if entry.keywords else {})
@@ -104,15 +111,15 @@ def _must_list(value: Any) -> tuple[Must, ...]:
 
 def _must(value: Any, where: str) -> Must:
     if not isinstance(value, Mapping) or len(kinds := [key for key in value if key in _KINDS]) != 1:
-        raise FieldError(f"{where}: has to be one of symbol, exception or idea")
+        raise FieldError(f"{where}: has to be one of symbol, exception, idea or code")
     kind = kinds[0]
     entry = _mapping(value, where, _KINDS[kind])
     text = _text(entry[kind], f"{where}, {kind}", MAX_PLAIN)
-    if kind == "idea":
+    if kind in ("idea", "code"):
         if "any" not in entry:
-            raise FieldError(f"{where}: an idea needs `any`, the texts of which one has to occur")
-        texts = _list(entry["any"], f"{where}, any")
-        return Idea(text, tuple(_text(one, f"{where}, any", MAX_PLAIN) for one in texts))
+            raise FieldError(f"{where}: `any` is missing, the texts of which one has to occur")
+        texts = tuple(_text(one, f"{where}, any", MAX_PLAIN) for one in _list(entry["any"], f"{where}, any"))
+        return Idea(text, texts) if kind == "idea" else Written(text, texts)
     if not _DOTTED.fullmatch(text):
         raise FieldError(f"{where}: {one_line(text, 60)!r} is no dotted name such as requests.get")
     if kind == "exception":

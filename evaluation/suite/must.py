@@ -3,19 +3,24 @@
 Code is read, never run, and by last names: `requests.get` is satisfied by `get` as a name or an attribute, whatever
 it is an attribute of, under the name too that `from … import … as` gave it. Keywords are those written in a call, in
 `functools.partial` around the symbol, or in a dictionary that is handed over with `**`. `contextlib.suppress` counts
-as catching. Blocks that aren't valid Python satisfy nothing but ideas. Knows nothing about what exists in a library.
+as catching. Texts of ideas and of code are found where a word begins, and `_` divides words, too: `tie` isn't in
+"priorities". Comments are no code, and blocks that aren't valid Python satisfy nothing but ideas. Knows nothing about
+what exists in a library.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
+import re
+import tokenize
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from evaluation.measures.blocks import python_blocks
 from evaluation.measures.code import MAX_CODE
-from evaluation.suite.question import Handled, Idea, Must, Question, Symbol
+from evaluation.suite.question import Handled, Idea, Must, Question, Symbol, Written
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,15 @@ class Completeness:
 def completeness(question: Question, answer: str) -> Completeness:
     """Compare an answer, in Markdown, with the question's must list."""
     code = _read(answer)
-    said = " ".join(answer.casefold().split())
+    said = _plain(answer.casefold())
     return Completeness(tuple((entry, _satisfied(entry, code, said)) for entry in question.must))
 
 
 def _satisfied(entry: Must, code: _Code, said: str) -> bool:
     if isinstance(entry, Idea):
-        return any(" ".join(text.casefold().split()) in said for text in entry.any)
+        return any(_stands(text.casefold(), said) for text in entry.any)
+    if isinstance(entry, Written):
+        return any(_stands(text, code.text) for text in entry.any)
     name = entry.name.rpartition(".")[2]
     if isinstance(entry, Handled):
         return name in code.handled
@@ -54,10 +61,23 @@ def _satisfied(entry: Must, code: _Code, said: str) -> bool:
     return name in code.used
 
 
+def _stands(text: str, within: str) -> bool:
+    """Whether a text stands there; one that begins with a letter or digit, only where a word begins."""
+    wanted = _plain(text)
+    begin = r"(?<![^\W_])" if wanted[:1].isalnum() else ""
+    return re.search(begin + re.escape(wanted), within) is not None
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
+
+
 @dataclass
 class _Code:
     """What is in an answer's code, by last names."""
 
+    text: str = ""
+    """All of it on one line, without comments."""
     used: set[str] = field(default_factory=set)
     handled: set[str] = field(default_factory=set)
     calls: dict[str, list[set[str]]] = field(default_factory=dict)
@@ -67,14 +87,29 @@ class _Code:
 def _read(answer: str) -> _Code:
     blocks = python_blocks(answer)
     nodes: list[ast.AST] = []
+    texts: list[str] = []
     if sum(map(len, blocks)) <= MAX_CODE:
         for block in blocks:
             try:
                 with warnings.catch_warnings(action="ignore"):  # what Python thinks of it is not the user's concern
                     nodes += ast.walk(ast.parse(block))
+                texts.append(_uncommented(block))
             except (SyntaxError, ValueError, RecursionError, MemoryError):  # also null bytes and absurd nesting
                 continue
-    return _Reading(nodes).code
+    code = _Reading(nodes).code
+    code.text = _plain("\n".join(texts))
+    return code
+
+
+def _uncommented(block: str) -> str:
+    """A valid block's text without its comments."""
+    lines = re.split(r"\r\n?|\n", block)
+    with contextlib.suppress(tokenize.TokenError, SyntaxError):  # what is beyond the tokeniser stays as it is
+        for token in tokenize.generate_tokens(iter([f"{line}\n" for line in lines]).__next__):
+            if token.type == tokenize.COMMENT:
+                (row, begin), (_, end) = token.start, token.end
+                lines[row - 1] = lines[row - 1][:begin] + lines[row - 1][end:]
+    return "\n".join(lines)
 
 
 class _Reading:

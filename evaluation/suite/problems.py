@@ -81,7 +81,7 @@ def _fields(
         "library": GENERAL,
         "question": question,
         "must": [
-            {"idea": f"{name} is there", "any": [f"def {name}(", f"def {name} (", f"class {name}", f"{name} ="]}
+            {"code": f"{name} is there", "any": [f"def {name}(", f"def {name} (", f"class {name}", f"{name} ="]}
             for name in names
         ],
         "reference": _block(code),

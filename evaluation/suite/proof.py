@@ -1,7 +1,8 @@
 """A suite's proof of itself: every reference answer has all that it must contain and passes its own check.
 
-A check that an answer passes which does nothing is no check, and a symbol that isn't there can't be asked for: both
-are faults of the question. Knows nothing about files or tables.
+A check that an answer passes which does nothing is no check, an entry that the question's own text satisfies asks for
+nothing, and a symbol that isn't there can't be asked for: these are faults of the question. Knows nothing about files
+or tables.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from evaluation.measures.blocks import python_blocks
 from evaluation.suite.checker import Checker, Verdict
 from evaluation.suite.must import completeness
 from evaluation.suite.program import imported_modules
-from evaluation.suite.question import Idea, Question
+from evaluation.suite.question import GENERAL, Handled, Question, Symbol
 
 IDLE = "```python\npass\n```"
 """An answer whose code does nothing."""
@@ -40,7 +41,7 @@ def prove(questions: Sequence[Question], checker: Checker) -> list[Proof]:
     """
     own = checker.check([(question, question.reference) for question in questions])
     idle = checker.check([(question, IDLE) for question in questions])
-    names = {entry.name for question in questions for entry in question.must if not isinstance(entry, Idea)}
+    names = {entry.name for question in questions for entry in question.must if isinstance(entry, Symbol | Handled)}
     unknown = checker.unknown(sorted(names))
     return [
         Proof(question, verdict, tuple(_faults(question, verdict, nothing, unknown)))
@@ -50,10 +51,13 @@ def prove(questions: Sequence[Question], checker: Checker) -> list[Proof]:
 
 def _faults(question: Question, verdict: Verdict, idle: Verdict, unknown: frozenset[str]) -> Iterator[str]:
     for entry in question.must:
-        if not isinstance(entry, Idea) and entry.name in unknown:
+        if isinstance(entry, Symbol | Handled) and entry.name in unknown:
             yield f"must: there is no {entry.name} in the installed library"
     for entry in completeness(question, question.reference).missing:
         yield f"must: the reference answer lacks {entry}"
+    for entry, satisfied in completeness(question, question.text).entries:
+        if satisfied and question.library != GENERAL:  # others' problems show the function that they ask for
+            yield f"must: the question's own text has {entry}"
     if question.check is None:
         return
     if verdict.result != "passed":

@@ -44,13 +44,26 @@ class Idea:
     text: str
     """What a reader would look for."""
     any: tuple[str, ...]
-    """Plain texts of which one has to occur, in upper or lower case."""
+    """Plain texts of which one has to occur, in upper or lower case, where a word begins."""
 
     def __str__(self) -> str:
         return f"idea “{self.text}”"
 
 
-Must = Symbol | Handled | Idea
+@dataclass(frozen=True)
+class Written:
+    """Something that has to stand in the answer's code."""
+
+    text: str
+    """What a reader would look for."""
+    any: tuple[str, ...]
+    """Pieces of code of which one has to occur as it is, where a word begins."""
+
+    def __str__(self) -> str:
+        return f"code “{self.text}”"
+
+
+Must = Symbol | Handled | Idea | Written
 """One thing that an answer must contain."""
 
 

@@ -18,6 +18,7 @@ from curation.shingles import BAND, BANDS, PERMUTATIONS, Grams, grams, jaccard, 
 from evaluation.measures.blocks import python_blocks
 from evaluation.suite.checker import Checker
 from evaluation.suite.folder import Suite, read_suite
+from evaluation.suite.must import completeness
 from evaluation.suite.place import SHIPPED
 from evaluation.suite.proof import prove, warm_imports
 from evaluation.suite.question import CATEGORIES, Question
@@ -49,6 +50,23 @@ def test_every_reference_answer_passes_its_own_checks(suite: Suite) -> None:
         proofs = prove(suite.questions, checker)
     assert len(proofs) == len(suite.questions) > 0
     assert {proof.question.id: proof.faults for proof in proofs if proof.faults} == {}
+
+
+WRONG = {
+    "pandas-integers-with-gaps": "visits = visits.astype('int64')  # not 'Int64'",
+    "pandas-wide-year-columns": "tidy = wide.melt(id_vars='shop')",
+    "requests-browser-cookie": "response = requests.get(url)\nprint(response.headers['Cookie'])",
+    "requests-private-authority": "# any certificate is unsafe\nrequests.get(url, verify=False)",
+    "requests-token-for-one-host": "# every host\nrequests.Session().get('https://httpbin.org/headers')",
+    "stdlib-config-error": "from enum import Enum\ntry: tomllib.load(f)\nexcept (OSError, ValueError): raise A",
+    "stdlib-heap-ties": "import heapq  # priorities, a counter\nheapq.heappop(jobs)",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_answer_is_not_complete(suite: Suite, name: str) -> None:
+    question = next(question for question in suite.questions if question.id == name)
+    assert completeness(question, f"```python\n{WRONG[name]}\n```").share < 1
 
 
 def test_its_files_are_installed_with_the_package() -> None:

@@ -72,6 +72,7 @@ def test_each_failure_is_a_line_and_drafts_never_count(tmp_path: Path) -> None:
     (tmp_path / "stdlib-draft.md").write_text(
         good.replace(question, "D").replace("# draft: true", "draft: true").replace('"info" in', '"mouse" in')
     )
+    (tmp_path / "stdlib-echo.md").write_text(good.replace(question, "E, with its LINENO: a line"))
     (tmp_path / "stdlib-broken.md").write_text("hello")
     code, out, err = boffin("suite", "check", tmp_path, "--workers", 1)
     assert code == 1, err
@@ -81,12 +82,13 @@ def test_each_failure_is_a_line_and_drafts_never_count(tmp_path: Path) -> None:
     ] == [
         "draft: stdlib-draft",
         f"{tmp_path}/stdlib-broken.md:1: has to begin with front matter, between two lines of ---",
+        "stdlib-echo: must: the question's own text has idea “the place of the mistake is told”",
         "stdlib-fails: check: failed: assert 'mouse' in output",
         "stdlib-idle: check: an answer that does nothing passes it, too",
         "stdlib-lacks: must: there is no json.NoSuchError in the installed library",
         "stdlib-lacks: must: the reference answer lacks exception json.NoSuchError",
     ]
-    assert "1 / 4" in out
+    assert "1 / 5" in out
 
 
 def test_a_folder_that_is_not_there_and_an_empty_one(tmp_path: Path) -> None:

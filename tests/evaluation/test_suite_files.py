@@ -10,7 +10,7 @@ import pytest
 
 from bundle.errors import SuiteError
 from evaluation.suite.folder import load_suite, read_suite
-from evaluation.suite.question import Check, Handled, Idea, Question, Symbol
+from evaluation.suite.question import Check, Handled, Idea, Question, Symbol, Written
 
 GOOD = """\
 ---
@@ -22,6 +22,8 @@ must:
   - exception: requests.exceptions.Timeout
   - idea: a timeout is always given
     any: ["timeout", 3.10, yes]
+  - code: it is a number
+    any: ["timeout=5"]
 ---
 How do I stop waiting, with requests?
 
@@ -89,6 +91,7 @@ def test_a_markdown_file_is_a_question(tmp_path: Path) -> None:
                 Symbol("requests.get", ("timeout",)),
                 Handled("requests.exceptions.Timeout"),
                 Idea("a timeout is always given", ("timeout", "3.10", "yes")),
+                Written("it is a number", ("timeout=5",)),
             ),
             "Give a `timeout`.\n\n```python\nx = 1\n```\n\n- A point",
             Check("assert x", "y = 1"),
@@ -138,18 +141,19 @@ BROKEN = {
     "keywords are a text": (GOOD.replace("[timeout]", "timeout"), ": must, entry 1, keywords: has to be a list"),
     "keyword of two words": (GOOD.replace("[timeout]", "[time out]"), ": must, entry 1: keywords have to be names"),
     "symbol in words": (GOOD.replace("requests.get", "the get call"), ": must, entry 1: 'the get call' is no"),
-    "idea without texts": (GOOD.replace('    any: ["timeout", 3.10, yes]\n', ""), ": must, entry 3: an idea needs"),
+    "idea without texts": (GOOD.replace('    any: ["timeout", 3.10, yes]\n', ""), ": must, entry 3: `any` is"),
+    "code without texts": (GOOD.replace('    any: ["timeout=5"]\n', ""), ": must, entry 4: `any` is missing"),
     "any with an empty text": (GOOD.replace("yes]", '""]'), ": must, entry 3, any is missing"),
     "no question": (GOOD.replace("How do I stop waiting, with requests?\n\n```python\n## not a heading\n```", ""),
                     ": question is missing"),
     "no reference": (GOOD.replace("## Reference answer", ""), ": the section '## Reference answer' is missing"),
-    "unknown section": (GOOD.replace("## Check", "## Checks"), ":27: unexpected section '## Checks'"),
+    "unknown section": (GOOD.replace("## Check", "## Checks"), ":29: unexpected section '## Checks'"),
     "check before reference": (GOOD.replace("## Check", "## X").replace("## Reference answer", "## Check")
                                .replace("## X", "## Reference answer"), "unexpected"),
-    "prose in the check": (GOOD + "So it is.\n", ":36: only blocks of code belong here"),
-    "block of another name": (GOOD.replace("python after", "python later"), ":33: a check is one block"),
-    "block twice": (GOOD.replace("python before", "python after"), ":33: a check is one block"),
-    "open block": (GOOD[:-4], ":33: the block that begins here has no end"),
+    "prose in the check": (GOOD + "So it is.\n", ":38: only blocks of code belong here"),
+    "block of another name": (GOOD.replace("python after", "python later"), ":35: a check is one block"),
+    "block twice": (GOOD.replace("python before", "python after"), ":35: a check is one block"),
+    "open block": (GOOD[:-4], ":35: the block that begins here has no end"),
     "nothing asserted": (GOOD.replace("assert x", "print(x)"), ": check, after: it asserts nothing"),
     "check of no python": (GOOD.replace("assert x", "assert ("), ": check, after: no valid Python in its line 1"),
     "nothing to run": (GOOD.replace("```python\nx = 1\n```", "x"), ": check: the reference answer has no python block"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evaluation.suite.must import completeness
-from evaluation.suite.question import Handled, Idea, Must, Question, Symbol
+from evaluation.suite.question import Handled, Idea, Must, Question, Symbol, Written
 
 
 def satisfied(entry: Must, answer: str) -> bool:
@@ -88,6 +88,44 @@ def test_an_idea_is_told_in_prose_or_code(answer: str, expected: bool) -> None:
     assert satisfied(Idea("it is closed", ("nothing", "close the session")), answer) is expected
 
 
+@pytest.mark.parametrize(
+    ("text", "answer", "expected"),
+    [
+        ("tie", "Priorities and properties.", False),
+        ("tie", "Ties are settled.", True),
+        ("ties", block("break_ties = 1"), True),
+        ("slots", block("__slots__ = ()"), True),
+        ("64 bits", "It has 164 bits.", False),
+        (".url", "Print response.URL", True),
+        ("(log n)", "O(log n)", True),
+        ("größ", "Die Größe, nicht die Übergröße", True),
+        ("größe", "Die Übergröße", False),
+    ],
+)
+def test_a_text_counts_where_a_word_begins(text: str, answer: str, expected: bool) -> None:
+    assert satisfied(Idea("it is said", (text,)), answer) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "expected"),
+    [
+        ("'Int64'", block("s.astype('Int64')"), True),
+        ("'Int64'", block("s.astype('int64')"), False),
+        ("'Int64'", block("s.astype(int)  # 'Int64' in another life"), False),
+        ("'Int64'", block('x = "#"  # no\ny = """\n# \'Int64\'\n"""'), True),
+        ("'Int64'", "Use `'Int64'`.", False),
+        ("'Int64'", block("s.astype('Int64'"), False),
+        ("'Int64'", block("x = (") + block("s.astype('Int64')"), True),
+        ("melt(", block("x = df.melt(id_vars='a')"), True),
+        ("melt(", block("x = smelt(1)"), False),
+        (") from e", block("try:\n    f()\nexcept E as e:\n    raise A(\n        1\n    )   from e"), True),
+        ("y = 2", block("x = 1  # one\r\ny = 2"), True),
+    ],
+)
+def test_code_stands_in_what_runs(text: str, answer: str, expected: bool) -> None:
+    assert satisfied(Written("it is done", ("nothing", text)), answer) is expected
+
+
 def test_completeness_is_the_share_and_names_what_is_missing() -> None:
     must = (Symbol("a.one"), Symbol("a.two", ("x",)), Idea("three", ("drei",)), Handled("E"))
     found = completeness(Question("x-y", "basic-usage", "x", "How?", must, ""), block("one()") + block("two(x=1)"))
@@ -95,6 +133,7 @@ def test_completeness_is_the_share_and_names_what_is_missing() -> None:
     assert list(map(str, found.missing)) == ["idea “three”", "exception E"]
 
 
-@pytest.mark.parametrize("code", ["(" * 5000, "x" + ".y" * 60_000, "x = '\0'", "a\n" * 500_000])
+@pytest.mark.parametrize("code", ["(" * 5000, "x" + ".y" * 60_000, "x = '\0'", "a\n" * 500_000, "x = [" * 150])
 def test_absurd_code_is_survived(code: str) -> None:
     assert not satisfied(Symbol("a.get"), block(code))
+    assert not satisfied(Written("it is got", ("a.get",)), block(code))

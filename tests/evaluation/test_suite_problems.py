@@ -94,8 +94,10 @@ def test_an_answer_gives_the_function_alone_or_all(problems: Path) -> None:
     with Checker(workers=1) as checker:
         verdicts = checker.check([(question, f"```python\n{code}\n```") for question, code in answers])
     assert [one.result for one in verdicts] == ["passed", "passed", "failed", "failed", "passed", "failed"]
-    complete = [completeness(question, code).share for question, code in answers]
-    assert complete == [1, 1, 1, 1, 1, 1] and completeness(area, "def area(box): ...").share == 0.5
+    complete = [completeness(question, f"```python\n{code}\n```").share for question, code in answers]
+    assert complete == [1, 1, 1, 1, 1, 1]
+    assert completeness(area, "```python\ndef area(box): ...\n```").share == 0.5
+    assert completeness(area, "It begins with `class Box` and `def area(`.").share == 0
 
 
 def test_it_is_asked_as_a_person_would_ask(problems: Path) -> None:
