@@ -1,11 +1,11 @@
 """Which entries of a question's must list an answer satisfies.
 
 Code is read, never run, and by last names: `requests.get` is satisfied by `get` as a name or an attribute, whatever
-it is an attribute of, under the name too that `from … import … as` gave it. Keywords are those written in a call, in
-`functools.partial` around the symbol, or in a dictionary that is handed over with `**`. `contextlib.suppress` counts
-as catching. Texts of ideas and of code are found where a word begins, and `_` divides words, too: `tie` isn't in
-"priorities". Comments are no code, and blocks that aren't valid Python satisfy nothing but ideas. Knows nothing about
-what exists in a library.
+it is an attribute of, under the name too that `from … import … as` gave it; also by an attribute that is assigned, not
+by such a name. Keywords are those written in a call, in `functools.partial` around the symbol, or in a dictionary that
+is handed over with `**`. `contextlib.suppress` counts as catching. Texts of ideas and of code are found where a word
+begins, and `_` divides words, too: `tie` isn't in "priorities". Comments are no code, and blocks that aren't valid
+Python satisfy nothing but ideas. Knows nothing about what exists in a library.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class _Reading:
             self._take(node)
 
     def _take(self, node: ast.AST) -> None:
-        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
+        if isinstance(node, ast.Attribute) or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)):
             self.code.used.add(self._last(node))
         if isinstance(node, ast.ExceptHandler) and node.type:
             self.code.handled.update(self._names(node.type))
