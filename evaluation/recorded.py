@@ -66,7 +66,7 @@ def _read(recording: Recording) -> dict[str, Answer]:
     found: dict[str, Answer] = {}
     others: set[str] = set()
     try:
-        with path.open(encoding="utf-8") as handle:
+        with path.open(encoding="utf-8-sig") as handle:
             for number, text in enumerate(handle, start=1):
                 if not text.strip():
                     continue

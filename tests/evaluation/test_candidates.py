@@ -70,13 +70,15 @@ class TestRecorded:
         page = (tmp_path / "again" / "report.md").read_text()
         assert "## Against tuned" in page and "| valid Python | +0 (+0, +0) | 1.000 |" in page
 
-    def test_answers_are_found_by_question_or_by_id(self, make_dataset, template, tmp_path):
+    @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+    def test_answers_are_found_by_question_or_by_id(self, make_dataset, template, tmp_path, mark):
         records = draw_questions(held_out(make_dataset(2)), 2, 0)
         path = write_lines(
             tmp_path / "answers.jsonl",
             {"id": records[1].digest, "answer": "by id"},
             {"question": records[0].question, "answer": "by question", "finish_reason": "length", "tokens": 3},
         )
+        path.write_bytes(mark + path.read_bytes())
         candidate = Candidate("x", "", "m", recording=Recording(path))
         first, second = interview(candidate, records, template, SETTINGS, silent).answers
         assert (first.text, first.finish_reason, first.tokens) == ("by question", "length", 3)
