@@ -42,13 +42,15 @@ def new(
 @suites.command()
 def check(
     suite: Annotated[
-        Path | None,
+        str,
         typer.Argument(help="A suite's folder or file; else the suite that comes with Boffin.", metavar="[SUITE]"),
-    ] = None,
+    ] = "python",
     python: Annotated[
         str, typer.Option("--python", help="The interpreter that has the libraries; else this one.", metavar="PATH")
     ] = "",
-    seconds: Annotated[float, typer.Option("--seconds", help="Time that one check may take.", min=0.1)] = 20.0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", help="Time that one check may take.", min=0.1, max=86_400)
+    ] = 20.0,
     workers: Annotated[int, typer.Option("--workers", help="Checks at once; 0 is one a processor.", min=0)] = 0,
     allow_mere_limits: Annotated[
         bool,

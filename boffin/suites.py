@@ -21,7 +21,7 @@ from evaluation.escape import one_line
 from evaluation.suite.checker import Checker
 from evaluation.suite.export import export_suite
 from evaluation.suite.folder import read_suite
-from evaluation.suite.place import SHIPPED, suite_folder
+from evaluation.suite.place import suite_folder
 from evaluation.suite.proof import Proof, prove, warm_imports
 from evaluation.suite.proposal import write_drafts, write_example
 from evaluation.suite.question import CATEGORIES, Question
@@ -62,13 +62,11 @@ def export(suite: str, folder: Path) -> None:
     typer.echo(f"Wrote {folder}. Name the tasks: `lm_eval --include_path {folder} --tasks {group} …`.")
 
 
-def check_suite(
-    folder: Path | None, python: str, seconds: float, workers: int, *, allow_mere_limits: bool = False
-) -> int:
+def check_suite(suite: str, python: str, seconds: float, workers: int, *, allow_mere_limits: bool = False) -> int:
     """Print what a suite holds and what is wrong with it; returns the exit code.
 
     Args:
-        folder: the suite; None for the shipped one.
+        suite: its folder or file, or `python` for the one that comes with Boffin.
         python: the interpreter that has the libraries; empty for this one.
         seconds: wall-clock time of one check.
         workers: how many run at once; 0 for one a processor.
@@ -78,26 +76,30 @@ def check_suite(
         SuiteError: there is no such folder or file.
         EvaluationError: code can't be contained on this machine, or the interpreter can't be started.
     """
-    suite = read_suite(folder or SHIPPED)
-    imports = () if python else warm_imports(suite.questions)
+    folder = suite_folder(suite, Path())
+    found = read_suite(folder)
+    imports = () if python else warm_imports(found.questions)
     proofs: list[Proof] = []
-    if suite.questions:
+    if found.questions:
         with Checker(
             python, imports, seconds=seconds, workers=workers, strict=True, allow_mere_limits=allow_mere_limits
         ) as checker:
-            proofs = prove(suite.questions, checker)
+            proofs = prove(found.questions, checker)
     console = Console()
     if proofs:
         console.print(_table(proofs))
-    console.print(Text(_summary(proofs, suite.drafts, shown(folder or SHIPPED)), style="dim"))
-    for question in suite.drafts:
+    console.print(Text(_summary(proofs, found.drafts, shown(folder)), style="dim"))
+    for question in found.drafts:
         console.print(Text(f"draft: {question.id}", style="yellow"), soft_wrap=True)
-    faults = [*suite.mistakes, *(f"{proof.question.id}: {fault}" for proof in proofs for fault in proof.faults)]
+    faults = [*found.mistakes, *(f"{proof.question.id}: {fault}" for proof in proofs for fault in proof.faults)]
     for fault in faults:
         console.print(Text(one_line(fault, 1000), style="red"), soft_wrap=True)
-    if not suite.questions and not faults:
+    if found.drafts:
+        console.print("Drafts aren't checked: edit each, then delete its line `draft: true`.")
+    elif not found.questions and not faults:
         console.print("Nothing to check here; `boffin suite new` writes a question to begin with.")
-    return 1 if faults or not suite.questions else 0
+        return 1
+    return 1 if faults else 0
 
 
 def _table(proofs: Sequence[Proof]) -> Table:

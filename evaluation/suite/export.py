@@ -19,6 +19,7 @@ from evaluation.settings import EvaluationSettings
 from evaluation.suite.examiner import COMPLETE, PASSES, VALID
 from evaluation.suite.fields import fields_of
 from evaluation.suite.folder import load_suite
+from evaluation.suite.place import make_folder
 from evaluation.suite.question import CATEGORIES
 
 QUESTIONS = "questions.jsonl"
@@ -83,12 +84,12 @@ def export_suite(suite: Path, folder: Path) -> str:
     """Write the task folder of a suite; returns the name of its group.
 
     Raises:
-        SuiteError: the suite is missing, something in it can't be used, or the folder has something in it.
+        SuiteError: the suite is missing, something in it can't be used, or the folder has something in it or can't be.
     """
     questions = load_suite(suite).questions
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SuiteError(f"{folder}: is there already; name a folder that is empty or doesn't exist")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with atomic_open(folder / QUESTIONS) as handle:
         handle.writelines(json.dumps(fields_of(question), ensure_ascii=False) + "\n" for question in questions)
     write_text(folder / "utils.py", _UTILS)

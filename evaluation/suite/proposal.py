@@ -20,6 +20,7 @@ from evaluation.escape import visible
 from evaluation.measures.blocks import python_blocks
 from evaluation.suite.fields import MAX_TEXT
 from evaluation.suite.markdown import REFERENCE
+from evaluation.suite.place import make_folder
 
 EXAMPLE = "stdlib-broken-json.md"
 _CATEGORIES = {"error": "error-handling", "raises": "error-handling", "practice": "best-practices"}
@@ -31,7 +32,7 @@ def write_example(folder: Path) -> Path:
     """Write the example question.
 
     Raises:
-        SuiteError: it is there already.
+        SuiteError: it is there already, or a file stands where the folder is to be.
     """
     return _write(folder / EXAMPLE, files("evaluation.suite").joinpath("example.md").read_text(encoding="utf-8"))
 
@@ -42,7 +43,7 @@ def write_drafts(folder: Path, records: Sequence[Record], count: int, seed: int 
     Files that are there already are left as they are, and their records count as drawn.
 
     Raises:
-        SuiteError: no record has what a question needs: a symbol, and code.
+        SuiteError: no record has what a question needs, a symbol and code; or a file stands where the folder is to be.
     """
     fit = [record for record in records if record.provenance.symbol and python_blocks(record.output)]
     fit = [record for record in fit if max(len(record.question), len(record.output)) <= MAX_TEXT]
@@ -127,6 +128,6 @@ def _body(text: str) -> str:
 def _write(path: Path, text: str) -> Path:
     if path.exists():
         raise SuiteError(f"{path}: is there already; name another folder, or move the file away")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_text(path, text)
     return path
