@@ -1,8 +1,8 @@
 """Bubblewrap, the outer wall where it works: namespaces in which only the interpreter and one folder exist.
 
 The interpreter gets its own processes, users, network (a loopback interface and nothing else) and file tree: what it
-needs to run, read-only, one folder to write in, four devices, no /proc. Knows nothing about the code that is run.
-The tool: https://github.com/containers/bubblewrap
+needs to run, read-only, one folder to write in, which stands for shared memory, too, four devices, no /proc. Knows
+nothing about the code that is run. The tool: https://github.com/containers/bubblewrap
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sandbox import confine
-from sandbox.folder import private_folder
+from sandbox.folder import SHARED, private_folder
 from sandbox.outcome import SandboxError
 
 _NAMESPACES = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
@@ -58,6 +58,7 @@ def command(python: str, home: Path, writable: Path) -> list[str]:
             arguments += ["--symlink", target, str(link)]
     for device in confine.DEVICES:
         arguments += ["--dev-bind", device, device]
+    arguments += ["--symlink", str(writable / SHARED), "/dev/shm"]
     arguments += ["--ro-bind", str(home), str(home), "--bind", str(writable), str(writable)]
     return [*arguments, "--remount-ro", "/", "--chdir", str(writable), "--"]
 

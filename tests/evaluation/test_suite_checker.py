@@ -11,6 +11,7 @@ import pytest
 from bundle.errors import EvaluationError
 from evaluation.suite.checker import Checker, Verdict
 from evaluation.suite.question import Check, Question, Symbol
+from sandbox import explain
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox's walls are Linux's")
 
@@ -83,6 +84,23 @@ def test_a_right_answer_passes(checker: Checker, case: str) -> None:
 def test_all_blocks_run_in_order_as_one_script(checker: Checker) -> None:
     (verdict,) = checker.check([(question("assert y == 3"), block("x = 1") + block("y = x + 2"))])
     assert verdict.result == "passed"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from concurrent.futures import ProcessPoolExecutor\nwith ProcessPoolExecutor(2) as pool:\n"
+        "    print(*pool.map(abs, [-7]))",
+        "import multiprocessing\nwith multiprocessing.Pool(2) as pool:\n    print(*pool.map(abs, [-7]))",
+        "from multiprocessing import Process, Queue\nq = Queue()\np = Process(target=q.put, args=(7,))\np.start()\n"
+        "print(q.get())\np.join()",
+        "from multiprocessing.shared_memory import SharedMemory\nm = SharedMemory(create=True, size=9)\nm.buf[0] = 7\n"
+        "print(m.buf[0])\nm.close()\nm.unlink()",
+    ],
+)
+def test_processes_share_memory_within_bubblewrap(checker: Checker, code: str) -> None:
+    verdict = run(checker, "assert output == '7\\n'", code)
+    assert verdict.result == ("passed" if "bubblewrap +" in explain() else "refused"), verdict
 
 
 def test_httpbin_answers(checker: Checker) -> None:

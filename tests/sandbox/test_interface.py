@@ -127,12 +127,18 @@ def test_an_interpreter_that_runs_nothing_else_is_contained_too() -> None:
 def test_an_example_leaves_nothing_for_the_next(tmp_path: Path) -> None:
     with Warm() as warm:
         assert warm.run("open('mine', 'w')").reason == "ok"
+        warm.run("open('/dev/shm/mine', 'w')")
         assert warm.run("import os; print(os.listdir('.'))").stdout == "['example.py']\n"
-    with example_folder(tmp_path, "") as folder:
+    writable, outside = tmp_path / "run", tmp_path / "outside"
+    writable.mkdir()
+    outside.mkdir(mode=0o500)
+    with example_folder(writable, "") as folder:
         (folder / "mine").touch()
-        (tmp_path / "beside").touch()
-        (tmp_path / "folder").mkdir(mode=0)
-    assert list(tmp_path.iterdir()) == []
+        (writable / "beside").touch()
+        (writable / "folder").mkdir(mode=0)
+        (writable / "link").symlink_to(outside)
+    assert list(writable.iterdir()) == []
+    assert outside.stat().st_mode & 0o777 == 0o500
 
 
 @pytest.mark.parametrize("python", ["/no/such/python", __file__])
