@@ -39,7 +39,7 @@ def _run():
     write, read, leave, size, process, clock = os.write, os.pread, os._exit, os.fstat, os.getpid, time.monotonic
     translate, execute, dumps, module_type, set_in_class = compile, exec, json.dumps, types.ModuleType, type.__setattr__
     set_timer, set_profile, set_switching, later = signal.setitimer, sys.setprofile, sys.setswitchinterval, gc.callbacks
-    loaded, spoken, stdout = sys.modules, builtins.__dict__, sys.stdout
+    loaded, spoken, system, stdout = sys.modules, builtins.__dict__, sys.__dict__, sys.stdout
     timers = signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF
     itself, outside = os.getpid(), os.dup(1)
     kept = os.open("output", os.O_RDWR | os.O_CREAT | os.O_APPEND)
@@ -114,6 +114,9 @@ def _run():
         warnings.filterwarnings("error", module="__main__$")
     sys.addaudithook(guard)
     del guard
+    # The hook can't see what is to trace, and doctest puts nothing into the place of nothing.
+    set_trace = system["settrace"]
+    system["settrace"] = lambda function, do=set_trace: None if function is None else do(function)
     try:
         execute(translate({answer!r}, "{answer_name}", "exec", dont_inherit=True), names)
         deadline = clock() + 2
@@ -136,7 +139,7 @@ def _run():
         set_timer(timer, 0)
     later.clear()
     spoken.update(words)
-    sys.stdout = stdout
+    system.update(settrace=set_trace, stdout=stdout)
     try:
         stdout.flush()
     except ValueError:

@@ -69,6 +69,9 @@ PASSES = {
         "def f(): pass",
         "seen = []",
     ),
+    "doctest": ("assert tried == (1, 0)", "import doctest\ndef f():\n    '>>> f()\\n1'\n    return 1\n"
+                "tried = (lambda r: (r.attempted, r.failed))(doctest.testmod())", ""),
+    "traces nothing": ("assert True", "import sys\nsys.settrace(None)\nfrom sys import settrace\nsettrace(None)", ""),
     "logging": ("assert True", "import logging\nlogging.basicConfig()\nlogging.warning('a')", ""),
     "printed traceback": ("assert True", "import traceback\ntry:\n    1 / 0\nexcept ZeroDivisionError:\n"
                           "    traceback.print_exc()", ""),
@@ -223,6 +226,8 @@ ATTACKS = {
     "jumps over assertions": "import sys\ndef trace(f, e, a):\n"
     "    if f.f_code.co_filename == 'check.py' and e == 'line':\n"
     "        f.f_lineno = 5\n    return trace\nsys.settrace(trace)",
+    "traces behind its back": "import sys\ndef trace(f, e, a):\n    if e == 'line': f.f_lineno = 5\n    return trace\n"
+    "sys.settrace(None)\nsys.settrace.__defaults__[0](trace)",
     "traces under the check's name": "import sys\ndef trace(f, e, a):\n    if e == 'line': f.f_lineno = 5\n"
     "    return trace\nexec(compile('sys.settrace(trace)', 'check.py', 'exec'))",
     "traces from within": HONEST + "import sys\nanswer = 1\nclass Evil:\n    def __eq__(self, o):\n"
