@@ -23,6 +23,7 @@ from evaluation.measures.blocks import python_blocks
 from evaluation.measures.code import MAX_CODE
 from evaluation.suite.program import SPIED, failure, program
 from evaluation.suite.question import Check, Question
+from evaluation.suite.script import script
 from sandbox import Limits, Outcome, Pool, SandboxError
 
 Result = Literal["passed", "failed", "error", "timed out", "refused", "not checked"]
@@ -161,7 +162,7 @@ class Checker:
             elif sum(map(len, blocks)) > MAX_CODE:
                 verdicts[number] = Verdict("error", f"more than {MAX_CODE:,} characters of code")
             else:
-                jobs[number] = _Job(check, "\n\n".join(blocks), secrets.token_hex(16))
+                jobs[number] = _Job(check, script(blocks), secrets.token_hex(16))
         try:
             verdicts.update((number, _verdict(jobs[number], outcome)) for number, outcome in self._run(jobs))
         except SandboxError as error:

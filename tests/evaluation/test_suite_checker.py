@@ -89,6 +89,30 @@ def test_all_blocks_run_in_order_as_one_script(checker: Checker) -> None:
     assert verdict.result == "passed"
 
 
+FUTURE = "from __future__ import annotations"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "result", "detail"),
+    [
+        ("x = 1", f"{FUTURE}\ny: Nothing = x + 2", "passed", ""),
+        (f"'One.'\n{FUTURE}\nx = 1", f"'Two.'; {FUTURE}; y: Nothing = x + 2", "passed", ""),
+        (
+            f"{FUTURE}\nx = 1",
+            "from __future__ import (\n    division,\n    annotations as a,\n)\na\ny = 3",
+            "passed",
+            "",
+        ),
+        ("x = 1", f"{FUTURE}\ny = 3 / 0", "error", "ZeroDivisionError: division by zero, in 'y = 3 / 0'"),
+        ("x = 1", f"y = 3\n{FUTURE}", "error", "SyntaxError"),
+        ("x = (", f"{FUTURE}\ny = 3", "error", "SyntaxError"),
+    ],
+)
+def test_a_block_may_begin_with_what_comes(checker: Checker, first: str, second: str, result: str, detail: str) -> None:
+    (verdict,) = checker.check([(question("assert y == 3"), block(first) + block(second))])
+    assert verdict.result == result and verdict.detail.startswith(detail), verdict
+
+
 @pytest.mark.parametrize(
     "code",
     [
