@@ -14,7 +14,8 @@ from evaluation.suite.strict_yaml import StrictYamlError, read_yaml
 REFERENCE, CHECK = "## Reference answer", "## Check"
 _KEYS = ("category", "library", "must", "draft")
 _HEADING = re.compile(r"##(?!#)\s*\S.*")
-_FENCE = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)")
+# What is taken is never given back: a line of a million tildes and a backtick would be tried at each length.
+_FENCE = re.compile(r" {0,3}(?P<fence>`{3,}+|~{3,}+)(?P<info>[^`]*+)")
 _PARTS = ("before", "after")
 
 

@@ -236,6 +236,13 @@ def test_hostile_yaml_is_refused_quickly(tmp_path: Path, case: str, monkeypatch:
     assert not (tmp_path / "hit").exists()
 
 
+@pytest.mark.parametrize("line", ["~" * 49_000 + "`", "`" * 49_000 + "x`"], ids=["tildes", "backticks"])
+def test_long_lines_are_read_quickly(tmp_path: Path, line: str) -> None:
+    began = time.monotonic()
+    assert not mistakes(tmp_path, requests_stop__md=GOOD.replace("How do I", f"{line}\nHow do I"))
+    assert time.monotonic() - began < 5
+
+
 def test_what_is_no_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "numpy-a.md").mkdir()
     (tmp_path / "numpy-b.md").symlink_to(tmp_path / "none")
