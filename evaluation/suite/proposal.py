@@ -71,7 +71,7 @@ def write_drafts(folder: Path, records: Sequence[Record], count: int, seed: int 
 def draft(record: Record) -> str:
     """The text of a draft's file."""
     provenance = record.provenance
-    library = _slug(provenance.package, "._-")
+    library = _slug(provenance.package)
     return "\n".join(
         [
             "---",
@@ -95,14 +95,14 @@ def draft(record: Record) -> str:
 
 def _name(record: Record) -> str:
     """A name that the same record always gets."""
-    library = _slug(record.provenance.package, "-")
-    last = _slug(record.provenance.symbol.rpartition(".")[2], "-")
+    library = _slug(record.provenance.package)
+    last = _slug(record.provenance.symbol.rpartition(".")[2])
     return "-".join(filter(None, (library, last[:40], record.digest[:8])))
 
 
-def _slug(text: str, kept: str) -> str:
-    plain = re.sub(rf"[^a-z0-9{re.escape(kept)}]+", "-", text.lower())
-    return re.sub(r"[._-]*-[._-]*", "-", plain).strip("._-") or "library"
+def _slug(text: str) -> str:
+    """The text in lower case, with a hyphen for all else: of a distribution, the name that it is compared by."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "library"
 
 
 def _plain(text: str) -> str:

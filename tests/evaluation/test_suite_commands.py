@@ -12,6 +12,7 @@ import pytest
 
 from boffin.cli import main
 from bundle.records import Provenance, Record, write_records
+from evaluation.suite.draw import draw_suite
 from evaluation.suite.folder import read_suite
 from evaluation.suite.proposal import write_drafts
 
@@ -155,6 +156,16 @@ def test_drafts_come_from_held_out_records(tmp_path: Path) -> None:
         file.write_text(file.read_text().replace("draft: true\n", ""))
     code, out, _ = boffin("suite", "check", suite, "--workers", 1)
     assert code == 0, out
+
+
+@pytest.mark.parametrize("package", ["PyYAML", "ruamel.yaml", "typing_extensions", "Odd__-Name"])
+def test_drafts_are_about_the_library_of_their_records(tmp_path: Path, package: str) -> None:
+    record = a_record("json.loads")
+    own = record.model_copy(update={"provenance": record.provenance.model_copy(update={"package": package})})
+    (path,) = write_drafts(tmp_path, [own], 5)
+    assert not read_suite(tmp_path).mistakes
+    path.write_text(path.read_text().replace("draft: true\n", ""))
+    assert draw_suite(tmp_path, [package], 5, seed=0)[1] == 1
 
 
 def test_what_a_record_says_cannot_break_out_of_its_draft(tmp_path: Path) -> None:
