@@ -55,14 +55,15 @@ def render_page(report: Report, examples: Sequence[Example], changes: Changes | 
 
 
 def table(report: Report) -> str:
-    """The table alone; the better value is bold."""
-    names = [*report.order, *([report.pair_title, "p"] if report.pairs else [])]
+    """The table alone, what the second changes against the first beside these two; the better value is bold."""
+    names = [*report.order[:2], *([report.pair_title, "p"] if report.pairs else []), *report.order[2:]]
     lines = [["measure", *map(markdown, names)], ["---", *["---:"] * len(names)]]
     for metric, values, difference in report.rows():
         best = metric.best(report.means(metric))
         cells = [f"**{value}**" if name == best else value for name, value in zip(report.order, values, strict=True)]
         pair = report.pairs.get(metric.name)
-        lines.append([metric.title, *cells, *([difference, pair.chance if pair else ""] if report.pairs else [])])
+        between = [difference, pair.chance if pair else ""] if report.pairs else []
+        lines.append([metric.title, *cells[:2], *between, *cells[2:]])
     return _table(lines)
 
 

@@ -68,6 +68,7 @@ class TestRecorded:
         for pair in [*report.further["before"].values(), *report.pairs.values()]:
             assert pair.difference == pair.low == pair.high == 0 and pair.p == 1
         page = (tmp_path / "again" / "report.md").read_text()
+        assert "| measure | base | tuned | tuned − base | p | before |" in page
         assert "## Against tuned" in page and "| valid Python | +0 (+0, +0) | 1.000 |" in page
 
     @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
