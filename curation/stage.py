@@ -39,10 +39,11 @@ from curation.leaks import prove
 from curation.libraries import Libraries, Library
 from curation.masking import mask, mask_json
 from curation.pages import write_pages
-from curation.passages import write_documentation
+from curation.passages import examples, write_documentation
 from curation.reason import Reason
 from curation.report import Report, summary
 from curation.settings import CurationSettings
+from curation.shown import showable, worth_running
 from curation.split import Split, split
 from curation.teacher import Teacher
 from curation.verify.store import Store
@@ -92,8 +93,7 @@ def run(
     with atomic_open(out / REJECTED) as rejected:
         way = _Way(settings, folder, cache, out, table, _Log(rejected, report), progress, suite)
         sides = way.go(libraries)
-    # Held-out records give the index no example: no reference answer is to be read in it.
-    documented = write_documentation(out, sides.train, table)
+    documented = write_documentation(out, showable(way.ran, sides.held_out, settings.held_out), table)
     train = ground_records(sides.train, out, table, settings.grounded, settings.held_out)
     write_records(out / TRAIN, train)
     write_records(out / EVAL, sides.held_out)
@@ -147,6 +147,10 @@ class _Way:
     progress: Progress
     suite: Collection[str]
     notes: list[str] = field(default_factory=list)
+    ran: list[Record] = field(default_factory=list)
+    """What held when it was run, kept or not."""
+    spare: dict[Library, list[Draft]] = field(default_factory=dict)
+    """What the bound on the dataset's size left out before it was run."""
 
     def go(self, libraries: Libraries) -> Split:
         drafts = self._bounded(self._clean(libraries))
@@ -154,6 +158,7 @@ class _Way:
         with Store(self.cache / "examples.sqlite") as store:
             for library, own in drafts.items():
                 records += self._verified(library, own, store)
+            self.ran = records + self._shown(records, store)
         duplicates = Duplicates(self.settings.filters)
         records = self._passing("judge", self._taught(records), self._too_long, duplicates.reason)
         similarity = self.settings.filters.similarity
@@ -226,12 +231,40 @@ class _Way:
         for record, reason in balanced.dropped:
             self.log.reject("verify", reason, record)
         staying = {id(record) for record in balanced.kept}
+        self.spare = {
+            library: [draft for draft in own if id(records[id(draft)]) not in staying]
+            for library, own in drafts.items()
+        }
         return {
             library: [draft for draft in own if id(records[id(draft)]) in staying] for library, own in drafts.items()
         }
 
+    def _shown(self, records: Sequence[Record], store: Store) -> list[Record]:
+        """Records of what was left out, for the index alone: how symbols are used that no record shows."""
+        shown, room = set(examples(records)), self.settings.max_records
+        found: list[Record] = []
+        for library, spare in self.spare.items():
+            drafts = worth_running(spare, shown, self.settings.held_out, room)
+            room -= len(drafts)
+            outcomes = self._run(library, drafts, store, "more examples").values()
+            found += [outcome for outcome in outcomes if isinstance(outcome, Record)]
+        return found
+
     def _verified(self, library: Library, drafts: Sequence[Draft], store: Store) -> list[Record]:
-        """The records of the drafts whose code holds, in the drafts' order.
+        """The records of the drafts whose code holds, in the drafts' order."""
+        found = self._run(library, drafts, store, "examples")
+        records: list[Record] = []
+        for number, draft in enumerate(drafts):
+            outcome = found[number]
+            self.log.report.ran(draft.provenance.package, isinstance(outcome, Record))
+            if isinstance(outcome, Reason):
+                self.log.reject("verify", outcome, to_record(draft, draft.code))
+            else:
+                records.append(outcome)
+        return records
+
+    def _run(self, library: Library, drafts: Sequence[Draft], store: Store, what: str) -> dict[int, Record | Reason]:
+        """Each draft's number → its record, or why its code doesn't hold.
 
         The drafts of one library share interpreters that have imported what these need, and no more: the less an
         interpreter holds, the faster it forks.
@@ -246,16 +279,8 @@ class _Way:
                 for start in range(0, len(numbers), _BATCH):
                     batch = numbers[start : start + _BATCH]
                     found.update(zip(batch, verifier.verify([drafts[one] for one in batch]), strict=True))
-                    self.progress(f"running examples of {package}", start + len(batch), len(numbers), "examples")
-        records: list[Record] = []
-        for number, draft in enumerate(drafts):
-            outcome = found[number]
-            self.log.report.ran(draft.provenance.package, isinstance(outcome, Record))
-            if isinstance(outcome, Reason):
-                self.log.reject("verify", outcome, to_record(draft, draft.code))
-            else:
-                records.append(outcome)
-        return records
+                    self.progress(f"running {what} of {package}", start + len(batch), len(numbers), "examples")
+        return found
 
     def _imports(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
         """The modules that enough drafts import, so that they are imported once for all."""

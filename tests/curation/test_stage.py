@@ -17,6 +17,7 @@ from bundle.retrieval import find
 from bundle.stage import silent
 from curation.entries import CORPUS, read_corpus
 from curation.settings import CurationSettings, Filters, PackageSource, Verification
+from curation.split import is_held_out
 from curation.stage import run
 from sandbox import run_code
 from symbols.check import check_code
@@ -78,6 +79,19 @@ def test_every_documented_symbol_can_be_looked_up_the_held_out_ones_too(dataset:
             assert found.example or not found.verified
     train = {record.provenance.symbol for record in read_records(dataset / TRAIN)}
     assert len(train) > 0
+
+
+def test_a_bounded_dataset_shows_the_use_of_the_other_symbols_too(
+    cache: Path, gadgets_python: str, tmp_path: Path
+) -> None:
+    run(settings(gadgets_python, "gadgets", max_records=8, held_out=0.25), "gadgets", tmp_path, cache, tmp_path, silent)
+    with Documentation(tmp_path / DOCUMENTATION) as documentation:
+        found = [find(documentation, [f"What is `gadgets.turn{n}`?"])[0].passage for n in range(40)]
+    recorded = {record.provenance.symbol for record in kept(tmp_path)}
+    more = [one for one in found if one.verified and one.symbol not in recorded]
+    assert len(recorded) <= 8 and more
+    assert not any(one.verified for one in found if is_held_out(one.symbol, 0.25))
+    assert all("# " in one.example for one in more)
 
 
 def test_what_is_dropped_has_its_reason(dataset: Path) -> None:
