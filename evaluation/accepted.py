@@ -99,7 +99,8 @@ def accept(folder: Path, path: Path) -> int:
     Raises:
         EvaluationError: there is no report, or it can't be read.
     """
-    own = [text for text, line in _lines(folder / ANSWERS) if line.candidate == gated(load_report(folder))]
+    who = gated(load_report(folder))
+    own = [text for text, line in _lines(folder / ANSWERS) if line.candidate == who]
     write_text(path, "".join(own))
     return len(own)
 
