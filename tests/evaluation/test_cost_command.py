@@ -290,13 +290,14 @@ def test_names_from_outside_do_no_harm() -> None:
     price = HostedPrice(name=HOSTILE, usd_a_request=0.1, taken="2030-01-01", source=HOSTILE)  # type: ignore[arg-type]
     prices = Prices(hosted=(price,)).over(load_prices())
     found = analyse(HOSTILE, gather(CostSettings(against=HOSTILE), prices, Measured()))
-    console = Console(width=100, file=io.StringIO(), force_terminal=False)
+    said = io.StringIO()
+    console = Console(width=100, file=said, force_terminal=False)
     print_analysis(found, console)
     print_live(
         Live("http://[/b]", Served(1, 1, 0, 1, 1), {HOSTILE: elsewhere(Served(1, 1, 0, 1, 1), price.hosted)}), console
     )
-    assert console.file.getvalue().count("[/b]") >= 5  # type: ignore[attr-defined]
-    for text in (picture(found), render_page(found), console.file.getvalue()):  # type: ignore[attr-defined]
+    assert said.getvalue().count("[/b]") >= 5
+    for text in (picture(found), render_page(found), said.getvalue()):
         assert "\x1b" not in text and "\u202e" not in text
     assert "<script>" not in picture(found) + render_page(found)
 

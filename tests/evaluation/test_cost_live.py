@@ -134,10 +134,10 @@ def test_values_that_are_none_are_no_appliances(value: str) -> None:
     assert read_metrics(text, 0) is None
 
 
-def test_a_line_without_an_end_is_read_in_no_time() -> None:
-    began = time.monotonic()
-    assert read_metrics("boffin_" * 140_000, 0) is None and read_metrics("boffin_a{" * 100_000, 0) is None
-    assert time.monotonic() - began < 2
+@pytest.mark.parametrize("piece", ["boffin_", "boffin_a{"])
+def test_a_line_without_an_end_is_read_once(piece: str) -> None:
+    """Tried at each of its places anew, a megabyte would take hours."""
+    assert read_metrics(piece * (live.MAX_PAGE // len(piece)), 0) is None
 
 
 def test_a_page_that_never_ends_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
