@@ -8,11 +8,13 @@ POCKET := examples/pocket
 # to answer from memory, then to read.
 FULL := curation.max_records=0 curation.held_out=0.25 trainer.time_budget=86400
 EXPERT := $(FULL) project.workspace=workspace-expert trainer.recipe=expert-recipe.toml 'trainer.adapter=""' curation.grounded.share=0
+MEMORY := {kind="quantisation",of="base",documentation=false},{kind="quantisation",documentation=false}
 READER := $(FULL) project.workspace=workspace-reading trainer.recipe=reading-recipe.toml \
   trainer.adapter=workspace-expert/adapter curation.grounded.share=0.7 \
   'convert.quantisations=["Q8_0","Q6_K","Q5_K_M","Q4_K_M","Q4_0"]' \
   convert.held_out_records=128 convert.measured_records=16 convert.free_answers=24 convert.importance_bits=4 \
-  'evaluation.candidates=[{kind="quantisation",types="all"}]' evaluation.questions=150 evaluation.suite_questions=100
+  evaluation.questions=150 evaluation.suite_questions=100 evaluation.concurrency=8 \
+  'evaluation.candidates=[$(MEMORY),{kind="quantisation",types="all"}]'
 QUESTION := How do I make an array of evenly spaced numbers with numpy?
 EXTRAS := curation,trainer,convert,evaluation,appliance,web,pocket,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
