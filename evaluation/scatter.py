@@ -17,8 +17,9 @@ from evaluation.pictures import COLOURS, WIDTH
 
 _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 330, 64, 24, 16, 56
 _LINE = 15
-_NAME = 150
-"""Width that a dot's name may take."""
+_DOT = 6
+_LETTER = 7.5
+"""Width of a letter of a dot's name, as a guess."""
 _WIDE = 12
 """How many times the least the largest may be before the axis has powers of ten."""
 
@@ -68,26 +69,44 @@ def scatter(
     parts.append(
         f'<text class="tick" x="{(_LEFT + WIDTH - _RIGHT) / 2:.0f}" y="{_HEIGHT - 10}">{up} by {across}</text>'
     )
-    taken: list[tuple[float, float]] = []
+    taken = [(x(dot.across) - _DOT, x(dot.across) + _DOT, y(dot.up.mean) + 4) for dot in dots]
     for dot in sorted(dots, key=lambda one: (-one.up.mean, one.across)):
         colour, at, height = f"c{names.index(dot.name) % COLOURS}", x(dot.across), y(dot.up.mean)
         if dot.up.low < dot.up.high:
             ends = f'y1="{y(dot.up.high):.1f}" y2="{y(dot.up.low):.1f}"'
             parts.append(f'<line class="faint" x1="{at:.1f}" x2="{at:.1f}" {ends}/>')
         told = f"{one_line(dot.name)}: {100 * dot.up.mean:.0f} %, {shown(dot.across)}"
-        parts.append(
-            f'<circle class="{colour}" cx="{at:.1f}" cy="{height:.1f}" r="6"><title>{escape(told)}</title></circle>'
-        )
-        near = [level for other, level in taken if abs(other - at) < _NAME]
-        line = next(line for line in _lines(height + 4, floor) if all(abs(level - line) >= _LINE for level in near))
-        taken.append((at, line))
-        side, anchor = (-11, "end") if at > WIDTH - _RIGHT - _NAME else (11, "start")
-        name = escape(one_line(dot.name, 22))
-        parts.append(f'<text class="name" x="{at + side:.1f}" y="{line:.1f}" text-anchor="{anchor}">{name}</text>')
+        circle = f'cx="{at:.1f}" cy="{height:.1f}" r="{_DOT}"'
+        parts.append(f'<circle class="{colour}" {circle}><title>{escape(told)}</title></circle>')
+        name = one_line(dot.name, 22)
+        left, line = _beside(at, height, _LETTER * len(name), floor, taken)
+        taken.append((left, left + _LETTER * len(name), line))
+        beside, anchor = (at + 11, "start") if left > at else (at - 11, "end")
+        if abs(line - 4 - height) > _LINE / 2:
+            ends = f'x1="{at:.1f}" y1="{height:.1f}" x2="{(at + 4 * beside) / 5:.1f}" y2="{line - 4:.1f}"'
+            parts.append(f'<line class="faint" {ends}/>')
+        parts.append(f'<text class="name" x="{beside:.1f}" y="{line:.1f}" text-anchor="{anchor}">{escape(name)}</text>')
     return (
         f'<svg viewBox="0 0 {WIDTH} {_HEIGHT}" role="img" xmlns="http://www.w3.org/2000/svg">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
     )
+
+
+def _beside(
+    at: float, height: float, width: float, floor: float, taken: Sequence[tuple[float, float, float]]
+) -> tuple[float, float]:
+    """Where a dot's name begins and on which line it stands: beside it, over no other name and no dot.
+
+    `taken` has of each of those where it begins, where it ends and its line.
+    """
+
+    def free(left: float, line: float) -> bool:
+        right = left + width
+        apart = (left >= end or right <= begin or abs(level - line) >= _LINE for begin, end, level in taken)
+        return left >= _LEFT and right <= WIDTH - _RIGHT and all(apart)
+
+    sides = (at + 11, at - 11 - width)
+    return next((left, line) for line in _lines(height + 4, floor) for left in sides if free(left, line))
 
 
 def _lines(height: float, floor: float) -> Iterator[float]:
