@@ -41,7 +41,8 @@ MODES: dict[str, ChatOptions] = {
     "reading": {"grounding": True, "check": "flag"},
     "repair": {"grounding": True, "check": "repair"},
 }
-SAMPLING: ChatOptions = {"temperature": 0.3, "top_p": 0.9, "repeat_penalty": 1.1, "max_tokens": 320}
+SAMPLING: ChatOptions = {"temperature": 0.3, "top_p": 0.9, "repeat_penalty": 1.05, "max_tokens": 320}
+"""As the demo is served."""
 SLOTS = 4
 ALONE = 8
 """Questions that are asked one at a time, for the time to the first token."""
