@@ -57,6 +57,8 @@ class Candidate:
     """llama.cpp's name of its type; empty where that isn't known."""
     bytes: int = 0
     """Size of its model file in bytes; 0 where that isn't known."""
+    weights: str = ""
+    """What tells its model file from all others: candidates that share it score a text once. Empty where unknown."""
     system: str | None = None
     """The system message that is sent with each question; None for none, so that it has its own."""
     greedy: bool = False

@@ -106,6 +106,7 @@ class _Asked:
             self._who.append(f"grounding {candidate.grounding}")
         if candidate.repair:
             self._who.append("repair")
+        self._scorer = ["weights", candidate.weights] if candidate.weights else self._who
 
     @functools.cached_property
     def _endpoint(self) -> Endpoint:
@@ -129,13 +130,13 @@ class _Asked:
         return losses
 
     def _some_losses(self, texts: Sequence[tuple[str, str]]) -> list[Loss]:
-        entries = [self._transcript.get(self._who, "loss", text) for text in texts]
+        entries = [self._transcript.get(self._scorer, "loss", text) for text in texts]
         known = [entry.loss for entry in entries if entry and entry.loss]
         if len(known) == len(texts):
             return known
         losses = self._endpoint.losses(texts)
         for text, loss in zip(texts, losses, strict=True):
-            self._transcript.put(Entry(loss=loss), self._who, "loss", text)
+            self._transcript.put(Entry(loss=loss), self._scorer, "loss", text)
         return losses
 
     def answers(self, doing: str, kind: str, questions: Sequence[str]) -> tuple[list[Answer], float]:

@@ -100,6 +100,14 @@ def test_all_is_every_type_greedy_and_without_the_prompt(project: Path) -> None:
     }
 
 
+def test_candidates_of_one_model_file_have_the_same_weights_and_no_others(project: Path) -> None:
+    found = all_candidates(open_project(project, ["evaluation.all_candidates=true"]))
+    of = {one.name: one.weights for one in found}
+    assert of["tuned"] == of["tuned greedy"] == of["tuned no prompt"]
+    assert of["base"] == of["base greedy"] == of["base no prompt"]
+    assert len(set(of.values())) == len({of["tuned"], of["base"], of["tuned Q4_0"]}) == 3
+
+
 def test_types_by_name_and_of_the_base(project: Path) -> None:
     listed(project, '[[evaluation.candidates]]\nkind = "quantisation"\nof = "base"\ntypes = "all"\ngreedy = true\n')
     assert names(project) == ["base", "tuned", "base greedy", "base Q4_0 greedy"]

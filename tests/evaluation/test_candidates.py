@@ -253,6 +253,20 @@ def test_without_its_system_prompt_it_is_asked_and_scored_so(endpoint, make_data
         assert prompt.endswith("Call it like this.<|im_end|>")
 
 
+def test_candidates_of_the_same_weights_are_scored_once(endpoint, make_dataset, evaluate):
+    first = Candidate("tuned", endpoint.url, "m", weights="a")
+    others = [
+        dataclasses.replace(first, name="repaired", repair=True),
+        dataclasses.replace(first, name="no prompt", system=""),
+        dataclasses.replace(first, name="Q4_0", weights="b"),
+    ]
+    report = evaluate(make_dataset(2), [first, *others])
+    scored = [body["prompt"] for body in endpoint.bodies("/v1/completions")]
+    assert len(scored) == 3 and scored[0] == scored[2] != scored[1]
+    assert report.candidates["repaired"]["loss"] == report.candidates["tuned"]["loss"]
+    assert len(chat_requests(endpoint)) == 4 * 2
+
+
 def test_the_first_token_is_told_where_the_endpoint_tells_it(endpoint, make_dataset, evaluate, replies):
     endpoint.chat = lambda body: replies[0](GOOD, timings={"prompt_ms": 100 + 100 * (body["seed"] % 2)})
     report = evaluate(make_dataset(4), [Candidate("tuned", endpoint.url, "m")])
