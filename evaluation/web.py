@@ -24,8 +24,9 @@ from evaluation.scatter import Dot, scatter
 from evaluation.suite.changes import Changes
 
 HTML = "report.html"
-QUALITY = ("suite_passes", "suite_complete", "existing_symbols")
-"""What stands for quality against size and cost: the first of these that anybody got above 0."""
+QUALITY = ("suite_passes", "runs", "suite_complete", "existing_symbols")
+"""What stands for quality against size and cost: the first of these by which any two can be told apart, or else that
+anybody got above 0."""
 _SPREAD = 1.05
 """How many times the least the largest must cost for a picture to show anything."""
 
@@ -94,7 +95,8 @@ def _pictures(report: Report) -> dict[str, str]:
 def _against(report: Report, cost: str) -> str:
     """Quality against a cost, of those that have both; empty where it costs everybody nearly the same."""
     by_name = {metric.name: metric for metric in METRICS}
-    quality = next((name for name in QUALITY if any(report.means(by_name[name]).values())), "")
+    above = [name for name in QUALITY if any(report.means(by_name[name]).values())]
+    quality = next((name for name in above if _apart(report, name)), next(iter(above), ""))
     dots = [
         Dot(name, own[cost].mean, own[quality])
         for name in report.order
@@ -105,6 +107,12 @@ def _against(report: Report, cost: str) -> str:
     metric = by_name[cost]
     labels = f"{metric.title}, {metric.unit}", by_name[quality].title
     return scatter(f"{labels[1]} by {metric.title}", dots, labels, lambda value: f"{value:g}", report.order)
+
+
+def _apart(report: Report, metric: str) -> bool:
+    """Whether the intervals of any two candidates don't meet."""
+    found = [own[metric] for own in report.candidates.values() if metric in own]
+    return max(one.low for one in found) > min(one.high for one in found)
 
 
 def _picture(report: Report, title: str, rows: Sequence[tuple[str, str, Mapping[str, Estimates]]]) -> str:

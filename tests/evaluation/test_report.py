@@ -8,10 +8,10 @@ from rich.console import Console
 from bundle.errors import EvaluationError
 from evaluation.bootstrap import Series
 from evaluation.escape import fenced, markdown, one_line, visible
-from evaluation.estimate import estimate
+from evaluation.estimate import Estimate, estimate
 from evaluation.metric import METRICS
 from evaluation.page import Example, ExampleAnswer, render_page
-from evaluation.report import Report, load_report, print_table, summary
+from evaluation.report import Report, SuiteReport, load_report, print_table, summary
 from evaluation.suite.changes import Changes
 from evaluation.web import render_html
 
@@ -206,6 +206,30 @@ def test_nothing_from_outside_is_a_part_of_the_page_for_browsers(answer):
 
 def test_a_page_of_one_candidate_has_no_differences():
     assert '<th class="right">p</th>' not in render_html(make_report(["tuned"], [30]), [], Changes())
+
+
+@pytest.mark.parametrize(
+    ("passes", "runs", "complete", "shown"),
+    [
+        ((0.0, 0.3), (0.1, 0.8), (0.1, 0.8), "suite: code passes"),
+        ((0.0, 0.01), (0.7, 0.72), (0.1, 0.8), "suite: complete"),
+        ((0.0, 0.01), (0.7, 0.72), (0.08, 0.12), "suite: code passes"),
+        ((0.0, 0.0), (0.7, 0.72), (0.08, 0.12), "uses it and runs"),
+    ],
+)
+def test_quality_in_a_picture_is_what_tells_two_apart_or_else_what_anybody_has(passes, runs, complete, shown):
+    measured = {"suite_passes": passes, "runs": runs, "suite_complete": complete, "megabytes": (145.0, 92.0)}
+    candidates = {
+        name: {
+            metric: Estimate(mean=means[position], low=max(means[position] - 0.05, 0), high=means[position] + 0.05)
+            for metric, means in measured.items()
+        }
+        for position, name in enumerate(("base", "tuned"))
+    }
+    suite = SuiteReport(name="python", questions=100, available=100, checked=100, digest="0" * 64, by={})
+    report = make_report().model_copy(update={"candidates": candidates, "suite": suite})
+    html = render_html(report, [], Changes())
+    assert f"<title>{shown} by size</title>" in html
 
 
 def test_escapes():
