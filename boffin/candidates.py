@@ -95,7 +95,7 @@ def _own(project: Project, name: str, artefact: str, quantisation: str = "", *, 
         manifest.name,
         model.quantisation,
         model.bytes,
-        f"{manifest.digest} {model.file}{'' if routed else ' alone'}",
+        weights=f"{manifest.digest} {model.file}",  # references are scored without the adapters for libraries
         reads=DOCUMENTATION in manifest.files and (manifest.reading is not None if enabled is None else enabled),
         trained=bool(manifest.adapter_digest),
         serve=serve,
